@@ -1,0 +1,185 @@
+package annotations
+
+import (
+	"cmp"
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/azlb/azlb/lb/armid"
+)
+
+// truth reads true or false in any case.
+func truth(v string) (value, ok bool) {
+	switch {
+	case strings.EqualFold(v, "true"):
+		return true, true
+	case strings.EqualFold(v, "false"):
+		return false, true
+	}
+	return false, false
+}
+
+// boolean reads a switch into the field.
+func boolean(field func(*Config) *bool) reader {
+	return func(p *parser, v string) { p.flip(v, field(&p.cfg), true) }
+}
+
+// negated reads a switch that turns the field off.
+func negated(field func(*Config) *bool) reader {
+	return func(p *parser, v string) { p.flip(v, field(&p.cfg), false) }
+}
+
+// portBoolean reads a switch of a port.
+func portBoolean(field func(*Port) *bool) reader {
+	return func(p *parser, v string) { p.flip(v, field(p.at), true) }
+}
+
+// flip sets the field to on if v is true, and to its opposite if v is false.
+func (p *parser) flip(v string, field *bool, on bool) {
+	b, ok := truth(v)
+	if !ok {
+		p.fail(v, ErrSyntax, "want true or false")
+		return
+	}
+	*field = b == on
+}
+
+// whole reads a whole number from low to high.
+func whole(low, high int32, want string, set func(*parser, int32)) reader {
+	return func(p *parser, v string) {
+		n, err := strconv.ParseInt(v, 10, 32)
+		switch {
+		case errors.Is(err, strconv.ErrRange) || err == nil && (n < int64(low) || n > int64(high)):
+			p.fail(v, ErrRange, "want %s", want)
+		case err != nil:
+			p.fail(v, ErrSyntax, "want %s", want)
+		default:
+			set(p, int32(n))
+		}
+	}
+}
+
+// items splits a list at its commas and trims the items, empty ones included.
+func items(v string) []string {
+	list := strings.Split(v, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
+}
+
+// words reads words with blanks between.
+func words(field func(*Config) *[]string) reader {
+	return func(p *parser, v string) { *field(&p.cfg) = strings.Fields(v) }
+}
+
+// pair splits an item of a tag list, which has exactly one equals sign.
+func pair(item string) (Tag, bool) {
+	key, value, ok := strings.Cut(item, "=")
+	if !ok || strings.Contains(value, "=") {
+		return Tag{}, false
+	}
+	t := Tag{strings.TrimSpace(key), strings.TrimSpace(value)}
+	if strings.EqualFold(t.Value, "null") {
+		t.Value = value // ARM reserves the bare word, so blanks that keep it from being bare stay
+	}
+	return t, t.Key != ""
+}
+
+// reserved are the tag keys under which azlb, and the upstream provider of old, keep who uses a public IP.
+var reserved = []string{
+	"k8s-azure-service", "k8s-azure-cluster-name", "k8s-azure-dns-label-service", "service", "kubernetes-cluster-name", "kubernetes-dns-label-service",
+}
+
+// isReserved reports whether a tag may not have this key; ARM ignores the case of tag keys.
+func isReserved(key string) bool {
+	return slices.ContainsFunc(reserved, func(r string) bool { return strings.EqualFold(r, key) })
+}
+
+// readPIPTags reads azure-pip-tags, pair by pair. Empty items are left out silently: they cost nothing.
+func readPIPTags(p *parser, _ string) {
+	// The blanks of the last value may be what keeps a null from being bare, so the value is taken as it was written.
+	for item := range strings.SplitSeq(p.svc.Annotations[p.key], ",") {
+		t, ok := pair(item)
+		switch {
+		case strings.TrimSpace(item) == "":
+		case !ok:
+			p.fail(strings.TrimSpace(item), ErrSyntax, "want key=value with one equals sign")
+		case isReserved(t.Key):
+			p.fail(strings.TrimSpace(item), ErrReserved, "want another key: who uses the public IP is kept under this one")
+		case len(t.Key) > 512 || len(t.Value) > 256:
+			p.fail(strings.TrimSpace(item), ErrRange, "want a key of up to 512 and a value of up to 256 characters")
+		case strings.ContainsAny(t.Key, `<>%&\?/`) || strings.ContainsFunc(t.Key+t.Value, unicode.IsControl):
+			p.fail(strings.TrimSpace(item), ErrSyntax, `want a key without < > %% & \ ? / and no control characters`)
+		default:
+			p.cfg.PublicIP.Tags = append(p.cfg.PublicIP.Tags, t)
+		}
+	}
+}
+
+// readIPTags reads azure-pip-ip-tags. The last tag of a type wins. If no pair can be used, no IP tags are asked for, as if the key were
+// absent: asking for fewer may cost the address.
+func readIPTags(p *parser, v string) {
+	tags, bad := map[string]string{}, false
+	for _, item := range items(v) {
+		t, ok := pair(item)
+		switch {
+		case item == "":
+		case !ok || t.Value == "":
+			p.fail(item, ErrSyntax, "want type=tag with one equals sign")
+			bad = true
+		default:
+			tags[t.Key] = t.Value
+		}
+	}
+	for typ, tag := range tags {
+		p.cfg.PublicIP.IPTags = append(p.cfg.PublicIP.IPTags, Tag{typ, tag})
+	}
+	slices.SortFunc(p.cfg.PublicIP.IPTags, func(a, b Tag) int { return cmp.Compare(a.Key, b.Key) })
+	p.cfg.PublicIP.SetIPTags = len(tags) > 0 || !bad
+}
+
+// readAdditional reads azure-additional-public-ips. The empty value is as good as none.
+func readAdditional(p *parser, v string) {
+	if v == "" {
+		return
+	}
+	for _, item := range items(v) {
+		a, err := netip.ParseAddr(item)
+		a = a.Unmap()
+		switch {
+		case err != nil || a.Zone() != "":
+			p.fail(item, ErrSyntax, "want an address")
+		case !unicast(a):
+			p.fail(item, ErrRange, "want the address of one machine")
+		case !slices.Contains(p.cfg.PublicIP.Additional, a):
+			p.cfg.PublicIP.Additional = append(p.cfg.PublicIP.Additional, a)
+		}
+	}
+}
+
+// readConfigurations reads the names of load balancers, lower case, each once.
+func readConfigurations(p *parser, v string) {
+	for _, item := range items(strings.ToLower(v)) {
+		if item != "" && !slices.Contains(p.cfg.Configurations, item) {
+			p.cfg.Configurations = append(p.cfg.Configurations, item)
+		}
+	}
+}
+
+// readMode reads the name of a VM set.
+func readMode(p *parser, v string) {
+	if strings.EqualFold(v, "__auto__") {
+		p.cfg.Mode = "__auto__"
+		return
+	}
+	if v != "" && armid.CheckName(armid.LoadBalancers, v) != nil {
+		p.fail(v, ErrSyntax, "want the name of a VM set or __auto__")
+		return
+	}
+	p.cfg.Mode = v
+}
