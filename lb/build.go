@@ -1,0 +1,336 @@
+package lb
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/lb/armid"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// What keeps a Service from being served. Findings wrap one of them.
+var (
+	ErrNotFound   = errors.New("not found")
+	ErrUnreadable = errors.New("could not be read")
+	ErrClash      = errors.New("already in use")
+	ErrOutside    = errors.New("outside the subnet")
+	ErrLimit      = errors.New("limit of Azure reached")
+	ErrRejected   = errors.New("refused by Azure")
+	ErrForeign    = errors.New("used by others")
+	ErrLinked     = errors.New("private link service in the way")
+	ErrCut        = errors.New("consumers are cut off")
+	ErrUnserved   = errors.New("not served")
+	ErrFamily     = errors.New("wrong address family")
+	ErrExposure   = errors.New("no security rules are written")
+	ErrNoNodes    = errors.New("no usable node")
+)
+
+// Build computes what Azure should have for the Services of in, given what it has: which load balancer, address, public IP and rules each
+// Service gets. It never fails: whatever stands in a Service's way is a finding, and a Service with a finding that holds it keeps what it
+// has in Azure, unchanged (design D2). The order of objects never matters.
+func Build(c Cluster, in Objects, seen Observed) (Desired, []Finding) {
+	b := newBuilder(c, in, seen)
+	for {
+		d := b.outline()
+		if !b.again {
+			want := d.desired()
+			return want, b.sortedFindings(d.findings)
+		}
+		b.again = false
+	}
+}
+
+// service is one Service and what becomes of it.
+type service struct {
+	obj  *corev1.Service
+	name types.NamespacedName
+	base string
+	cfg  annotations.Config
+	// wanted: of type LoadBalancer and not being deleted. A Service that is not wanted gives up what it has.
+	wanted bool
+	// ours is false for Services of another class.
+	ours bool
+	// held Services keep their share.
+	held bool
+	// observed says that the Service has something in Azure, so that it comes before Services that have not.
+	observed bool
+	// late says that rules of others lead to a frontend named after this Service.
+	late bool
+	// entry names the load balancer that serves the Service, without its internal twin's suffix.
+	entry string
+}
+
+// builder holds what stays the same from one outline to the next. Whenever a outline finds a Service that must be held, it is made again with
+// that Service held, since what it keeps may be in the way of others.
+type builder struct {
+	c        Cluster
+	in       Objects
+	seen     *index
+	services []*service // sorted by namespace and name
+	byName   map[types.NamespacedName]*service
+	byBase   map[string]*service
+	uses     map[string]map[string]map[string]bool // frontends in lower case by load balancer and base name
+	named    map[string]map[string][]string        // names of frontends in lower case by load balancer and base name
+	entries  []MultipleConfiguration
+	only     map[types.NamespacedName]bool
+	findings []Finding
+	again    bool
+}
+
+func newBuilder(c Cluster, in Objects, seen Observed) *builder {
+	c.Limits = c.Limits.withDefaults()
+	b := &builder{
+		c: c, in: in, seen: newIndex(seen),
+		byName: map[types.NamespacedName]*service{}, byBase: map[string]*service{}, uses: map[string]map[string]map[string]bool{}, named: map[string]map[string][]string{}, only: map[types.NamespacedName]bool{},
+	}
+	for _, name := range in.Only {
+		b.only[name] = true
+	}
+	for i := range in.Services {
+		b.add(&in.Services[i])
+	}
+	slices.SortFunc(b.services, func(x, y *service) int { return compareNames(x.name, y.name) })
+	b.claimBases()
+	b.findEntries()
+	b.markObserved()
+	for _, s := range b.services {
+		b.admit(s)
+	}
+	b.place()
+	b.again = false
+	return b
+}
+
+func compareNames(a, b types.NamespacedName) int {
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}
+
+func (b *builder) add(svc *corev1.Service) {
+	name := types.NamespacedName{Namespace: svc.Namespace, Name: svc.Name}
+	if b.byName[name] != nil {
+		return
+	}
+	s := &service{obj: svc, name: name, base: strings.ToLower(Base(svc.UID))}
+	s.wanted = svc.Spec.Type == corev1.ServiceTypeLoadBalancer && svc.DeletionTimestamp == nil
+	class := ""
+	if svc.Spec.LoadBalancerClass != nil {
+		class = *svc.Spec.LoadBalancerClass
+	}
+	s.ours = class == b.c.Class
+	b.services = append(b.services, s)
+	b.byName[name] = s
+}
+
+// claimBases gives each base name to one Service (design D15): upstream cuts uids, so two may be alike.
+func (b *builder) claimBases() {
+	for _, s := range b.services {
+		winner, loser := b.byBase[s.base], s
+		if winner == nil {
+			b.byBase[s.base] = s
+			continue
+		}
+		if older(loser, winner) {
+			winner, loser = loser, winner
+		}
+		b.byBase[s.base] = winner
+		if loser.wanted {
+			b.hold(loser, "metadata.uid", fmt.Errorf("%w: the base name %s is that of %s too; create the Service anew", ErrClash, s.base, winner.name))
+		}
+	}
+}
+
+func older(a, b *service) bool {
+	return cmp.Or(a.obj.CreationTimestamp.Compare(b.obj.CreationTimestamp.Time), compareNames(a.name, b.name)) < 0
+}
+
+// owner returns the base name that an object on a load balancer belongs to, or "" for foreign ones.
+func (b *builder) owner(name string) string {
+	if base := baseOf(name); base != "" {
+		return base
+	}
+	// Uids are not always UUIDs: hosts and tests choose their own.
+	lower := strings.ToLower(name)
+	for i := len(lower); i > 0; i = strings.LastIndexByte(lower[:i], '-') {
+		if s := b.byBase[lower[:i]]; s != nil && baseOf(lower[:i]) == "" && len(lower[:i]) > 1 {
+			return lower[:i]
+		}
+	}
+	return ""
+}
+
+// ourBalancers returns the ids of the load balancers that the configuration names, external first.
+func (b *builder) ourBalancers() []ID {
+	var ids []ID
+	for _, e := range b.entries {
+		ids = append(ids, b.c.twin(e.Name, false), b.c.twin(e.Name, true))
+	}
+	return ids
+}
+
+// balancerOf returns the id of the load balancer that serves s.
+func (b *builder) balancerOf(s *service) ID { return b.c.twin(s.entry, s.cfg.Internal) }
+
+// markObserved finds out which Service has what on our load balancers: its rules tell which frontends it uses, else their names.
+func (b *builder) markObserved() {
+	for _, id := range b.ourBalancers() {
+		uses := map[string]map[string]bool{}
+		b.uses[id.Key()], b.named[id.Key()] = uses, map[string][]string{}
+		l := b.seen.balancers[id.Key()]
+		if l == nil {
+			continue
+		}
+		note := func(base, frontend string) {
+			if uses[base] == nil {
+				uses[base] = map[string]bool{}
+			}
+			uses[base][strings.ToLower(frontend)] = true
+			if s := b.byBase[base]; s != nil {
+				s.observed = true
+			}
+		}
+		for _, r := range l.Rules {
+			base := b.owner(r.Name)
+			note(base, r.Frontend)
+			if s := b.byBase[b.owner(r.Frontend)]; s != nil && s.base != base {
+				s.late = true
+			}
+		}
+		ruled := maps.Clone(uses)
+		for _, f := range l.Frontends {
+			base := b.owner(f.Name)
+			b.named[id.Key()][base] = append(b.named[id.Key()][base], strings.ToLower(f.Name))
+			if len(ruled[base]) == 0 {
+				note(base, f.Name)
+			}
+		}
+	}
+}
+
+// admit parses a Service and holds it if something about itself stands in its way.
+func (b *builder) admit(s *service) {
+	if !s.ours || (len(b.only) > 0 && !b.only[s.name]) {
+		s.held = true
+	}
+	if !s.wanted || !s.ours {
+		return
+	}
+	cfg, err := annotations.Parse(s.obj)
+	s.cfg = cfg
+	if len(b.only) > 0 && !b.only[s.name] {
+		return
+	}
+	for _, f := range annotations.Findings(s.name, err) {
+		b.find(f)
+		s.held = s.held || f.Holds
+	}
+	for _, e := range checkObject(s.obj) {
+		b.hold(s, e.field, e.err)
+	}
+	if err := b.in.Rejected[s.name]; err != nil {
+		b.hold(s, "", fmt.Errorf("%w: %w", ErrRejected, err))
+	}
+	if b.c.PoolType == PoolPods {
+		b.hold(s, "", fmt.Errorf("%w: loadBalancerBackendPoolConfigurationType podIP needs a service gateway; use nodeIP", ErrUnserved))
+	}
+}
+
+// checkObject finds what no API server lets through, but a file may hold, and what would otherwise end in the names of others or in other ports:
+// names and uids go into names and tags in Azure, and ports are 16 bits wide there.
+func checkObject(svc *corev1.Service) []fieldError {
+	var bad []fieldError
+	illegal := func(field, value, chars string) {
+		if strings.ContainsFunc(value, func(r rune) bool {
+			return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune(chars, r)
+		}) {
+			bad = append(bad, fieldError{field, fmt.Errorf("%w: %q: want letters, digits and %s only", annotations.ErrSyntax, value, strings.Join(strings.Split(chars, ""), " "))})
+		}
+	}
+	illegal("metadata.uid", string(svc.UID), "-._")
+	illegal("metadata.namespace", svc.Namespace, "-.")
+	illegal("metadata.name", svc.Name, "-.")
+	for i, p := range svc.Spec.Ports {
+		field := "spec.ports[" + strconv.Itoa(i) + "]"
+		if p.Port < 1 || p.Port > 65535 {
+			bad = append(bad, fieldError{field + ".port", fmt.Errorf("%w: %d: want 1 to 65535", annotations.ErrRange, p.Port)})
+		}
+		if p.NodePort < 0 || p.NodePort > 65535 {
+			bad = append(bad, fieldError{field + ".nodePort", fmt.Errorf("%w: %d: want 1 to 65535", annotations.ErrRange, p.NodePort)})
+		}
+	}
+	if n := svc.Spec.HealthCheckNodePort; n < 0 || n > 65535 {
+		bad = append(bad, fieldError{"spec.healthCheckNodePort", fmt.Errorf("%w: %d: want 1 to 65535", annotations.ErrRange, n)})
+	}
+	return bad
+}
+
+func (b *builder) find(f Finding) { b.findings = append(b.findings, f) }
+
+// hold makes the Service keep what it has, and says why.
+func (b *builder) hold(s *service, field string, err error) {
+	if !s.held || len(b.only) == 0 || b.only[s.name] {
+		b.find(Finding{Service: s.name, Field: field, Severity: SeverityError, Err: err, Holds: true})
+	}
+	s.held, b.again = true, true
+}
+
+// keepsBase reports whether what belongs to a base name stays as it is: that of held Services; with Objects.Only also what deleted Services
+// left behind, since the input then does not speak for them.
+func (b *builder) keepsBase(base string) bool {
+	if s := b.byBase[base]; s != nil {
+		return s.held
+	}
+	return len(b.only) > 0 || b.in.KeepGone
+}
+
+// keepsName is keepsBase for names in tags.
+func (b *builder) keepsName(name types.NamespacedName) bool {
+	if s := b.byName[name]; s != nil {
+		return s.held
+	}
+	return (len(b.only) > 0 && !b.only[name]) || b.in.KeepGone
+}
+
+// order returns the Services to serve, in the order in which they claim what cannot be had twice: those that are there already, then the
+// older, then by name (design D15). Services whose frontend others use too come last: they may move only when the others do not stay.
+func (b *builder) order() []*service {
+	var list []*service
+	for _, s := range b.services {
+		if s.wanted && !s.held {
+			list = append(list, s)
+		}
+	}
+	rank := func(s *service) int {
+		switch {
+		case s.late:
+			return 2
+		case s.observed:
+			return 0
+		default:
+			return 1
+		}
+	}
+	slices.SortStableFunc(list, func(x, y *service) int {
+		return cmp.Or(rank(x)-rank(y), x.obj.CreationTimestamp.Compare(y.obj.CreationTimestamp.Time), compareNames(x.name, y.name))
+	})
+	return list
+}
+
+func (b *builder) sortedFindings(more []Finding) []Finding {
+	list := slices.Concat(b.findings, more)
+	slices.SortStableFunc(list, func(x, y Finding) int {
+		return cmp.Or(compareNames(x.Service, y.Service), strings.Compare(x.Field, y.Field), strings.Compare(fmt.Sprint(x.Err), fmt.Sprint(y.Err)))
+	})
+	return slices.CompactFunc(list, func(x, y Finding) bool {
+		return x.Service == y.Service && x.Field == y.Field && fmt.Sprint(x.Err) == fmt.Sprint(y.Err)
+	})
+}
+
+// groupID returns the id of a resource group in the subscription of the network.
+func (b *builder) groupID(name string) ID { return armid.Group(b.c.NetworkSubscription, name) }

@@ -1,0 +1,112 @@
+package lb
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/lb/armid"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// desired turns the draft into the result of [Build].
+func (d *outline) desired() Desired {
+	want := Desired{RemoveTags: d.removeTag}
+	for _, id := range d.ourBalancers() {
+		l, gone, ok := d.wantBalancer(d.balancer(id))
+		if ok {
+			want.LoadBalancers = append(want.LoadBalancers, l)
+			if d.outdated(d.balancer(id)) {
+				want.Recreate = append(want.Recreate, l.ID)
+			}
+		}
+		want.Remove = append(want.Remove, gone...)
+	}
+	for _, p := range sortedValues(d.publicIPs, func(a, b *publicIPDraft) int { return armid.Compare(a.id, b.id) }) {
+		if p.seen == nil && len(p.claimants) == 0 {
+			continue
+		}
+		want.PublicIPs = append(want.PublicIPs, d.publicIPSpec(p))
+		if p.recreate {
+			want.Recreate = append(want.Recreate, p.id)
+		}
+		for _, s := range p.claimants {
+			d.publicIPCauses(p.id, s)
+		}
+	}
+	if g, gone, ok := d.wantSecurityGroup(); ok {
+		want.SecurityGroups = append(want.SecurityGroups, g)
+		want.Remove = append(want.Remove, gone...)
+	}
+	want.PrivateLinkServices, want.Subnets, want.Interfaces = d.links, d.subnets, d.wantInterfaces()
+	want.Remove, want.Recreate = append(want.Remove, d.remove...), append(want.Recreate, d.relink...)
+	slices.SortFunc(want.Remove, armid.Compare)
+	want.Causes = d.causes
+	for _, s := range d.services {
+		r := d.results[s.name]
+		if r == nil {
+			if s.wanted && s.ours {
+				want.Services = append(want.Services, ServiceResult{Service: s.name, Held: s.held})
+			}
+			continue
+		}
+		result := ServiceResult{Service: s.name, Held: r.held, PrivateLink: d.linkOf(s)}
+		for _, in := range r.ingress {
+			if !slices.Contains(result.Ingress, in.address) {
+				result.Ingress = append(result.Ingress, in.address)
+			}
+		}
+		if s.wanted {
+			want.Services = append(want.Services, result)
+		}
+	}
+	d.warn()
+	return want
+}
+
+func (d *outline) publicIPCauses(id ID, s *service) {
+	for field, key := range map[string]string{
+		"DNSLabel": annotations.KeyDNSLabel, "IPTags": annotations.KeyPIPIPTags, "Tags": annotations.KeyPIPTags,
+	} {
+		if _, ok := s.obj.Annotations[key]; ok {
+			d.because(id.Key()+"#"+field, Cause{Service: s.name, Field: annotationField(key), Reason: ReasonService})
+		}
+	}
+}
+
+// warn adds the findings about the cluster as a whole.
+func (d *outline) warn() {
+	served := 0
+	for _, s := range d.services {
+		if !s.wanted || !s.ours || s.held {
+			continue
+		}
+		served++
+		if a := s.cfg.Access; d.c.SecurityGroup == "" && (len(a.Ranges)+len(a.ServiceTags) > 0 || a.Closed) {
+			d.findings = append(d.findings, Finding{Service: s.name, Field: s.sourceField(), Severity: SeverityError, Err: fmt.Errorf("%w: the sources are not restricted; set securityGroupName", ErrExposure)})
+		}
+		if !d.usableNode() {
+			d.findings = append(d.findings, Finding{Service: s.name, Severity: SeverityWarning, Err: fmt.Errorf("%w: pools keep the members they have", ErrNoNodes)})
+		}
+	}
+	if served == 0 {
+		return
+	}
+	if d.c.Basic {
+		d.findings = append(d.findings, Finding{Field: "loadBalancerSku", Severity: SeverityWarning, Err: fmt.Errorf("%w: Azure creates no basic load balancers and public IPs since 2025-09-30; use standard", ErrUnserved)})
+	}
+	if d.c.SecurityGroup == "" {
+		d.findings = append(d.findings, Finding{Field: "securityGroupName", Severity: SeverityWarning, Err: fmt.Errorf("%w: the configuration names no security group, so nothing is allowed or denied", ErrExposure)})
+	}
+	if d.c.PoolType == PoolInterfaces && d.unattached() {
+		d.findings = append(d.findings, Finding{
+			Field: "loadBalancerBackendPoolConfigurationType", Severity: SeverityWarning,
+			Err: fmt.Errorf("%w: nodes of scale sets, and nodes whose network interface could not be read, are not attached to pools; whoever makes them has to attach them, or set nodeIP", ErrUnserved),
+		})
+	}
+}
+
+// unattached reports whether there are nodes whose membership somebody else has to look after.
+func (d *outline) unattached() bool {
+	return slices.ContainsFunc(d.in.Nodes, func(n corev1.Node) bool { return d.attachable(n) && d.interfaceOf(n) == nil })
+}

@@ -1,0 +1,215 @@
+package lb
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/azlb/azlb/lb/armid"
+	"github.com/azlb/azlb/pls"
+)
+
+// writePrivateLinks makes the writes of subnets, private link services and their connections. A private link service goes before the
+// load balancer that drops its frontend, and comes after the one that makes it, since ARM lets neither stand without the other.
+func (d *differ) writePrivateLinks() {
+	subnets := d.writeSubnets()
+	seen := map[string]pls.PrivateLinkService{}
+	var ids []ID
+	for _, s := range d.seen.PrivateLinkServices {
+		seen[s.ID.Key()] = s.PrivateLinkService
+		ids = append(ids, s.ID)
+	}
+	bare := func(id ID) pls.PrivateLinkService {
+		p := seen[id.Key()]
+		p.Tags = nil
+		return p
+	}
+	id := func(p pls.PrivateLinkService) ID { return p.ID }
+	for _, want := range targets(d.want.PrivateLinkServices, id, bare, d, armid.PrivateLinkServices, ids) {
+		before, exists := seen[want.ID.Key()]
+		again := exists && slices.ContainsFunc(d.want.Recreate, want.ID.Equal)
+		whole := d.remove[want.ID.Key()] || again
+		gone := d.writeConnections(before, whole)
+		var del *draft
+		if whole {
+			del = d.deletePrivateLink(before, gone)
+		}
+		if whole && !again {
+			continue
+		}
+		put := d.putPrivateLink(before, exists && !again, want)
+		if put == nil {
+			continue
+		}
+		d.steps.require(del, put)
+		for _, f := range want.Frontends {
+			if l := d.draftOf(f.Top()); l != nil {
+				d.steps.prefer(l.last, put)
+			}
+		}
+		for _, n := range want.NAT {
+			d.steps.require(subnets[n.Subnet.Key()], put)
+		}
+	}
+}
+
+// draftOf returns the draft of the load balancer id, or nil.
+func (d *differ) draftOf(id ID) *lbDraft {
+	i, ok := slices.BinarySearchFunc(d.lbs, id.Key(), func(l *lbDraft, key string) int { return strings.Compare(l.id.Key(), key) })
+	if !ok {
+		return nil
+	}
+	return d.lbs[i]
+}
+
+// writeSubnets switches policies and returns the writes by key of the subnet.
+func (d *differ) writeSubnets() map[string]*draft {
+	seen := map[string]Subnet{}
+	for _, n := range d.seen.Networks {
+		for _, s := range n.Subnets {
+			seen[s.ID.Key()] = s.Subnet
+		}
+	}
+	puts := map[string]*draft{}
+	for _, want := range d.want.Subnets {
+		before := seen[want.ID.Key()]
+		if before.PrivateLinkPolicies == want.PrivateLinkPolicies {
+			continue
+		}
+		after := before
+		after.PrivateLinkPolicies = want.PrivateLinkPolicies
+		var l fieldList
+		l.addBool("PrivateLinkPolicies", before.PrivateLinkPolicies, after.PrivateLinkPolicies)
+		op := PutSubnetPolicy{before, after, []Change{d.why.change(Update, before.ID, l)}}
+		puts[before.ID.Key()] = d.steps.add(stageSubnet, op, nil)
+	}
+	return puts
+}
+
+// writeConnections removes the connections of p that are to go: all of them if p goes as a whole.
+func (d *differ) writeConnections(p pls.PrivateLinkService, whole bool) []*draft {
+	var gone []*draft
+	for _, c := range slices.SortedFunc(slices.Values(p.Connections), func(a, b pls.Connection) int { return strings.Compare(a.Name, b.Name) }) {
+		ref := p.ID.Child(armid.PrivateEndpointConnections, c.Name)
+		if !whole && !d.remove[ref.Key()] {
+			continue
+		}
+		change := d.why.change(Delete, ref, nil)
+		if len(d.why[ref.Key()]) == 0 {
+			change.Causes = d.why.causes(Delete, p.ID, nil)
+		}
+		var risks []Risk
+		if strings.EqualFold(c.Status, "Approved") && !change.allGone() {
+			risks = append(risks, RiskTraffic)
+		}
+		gone = append(gone, d.steps.add(stageConnection, DeleteEndpointConnection{p.ID, c, []Change{change}}, risks))
+	}
+	return gone
+}
+
+func (d *differ) deletePrivateLink(p pls.PrivateLinkService, gone []*draft) *draft {
+	op := DeletePrivateLinkService{withoutEcho(p), []Change{d.why.change(Delete, p.ID, nil)}}
+	del := d.steps.add(stageConnection, op, nil)
+	for _, c := range gone {
+		d.steps.require(c, del)
+	}
+	for _, f := range p.Frontends {
+		if l := d.draftOf(f.Top()); l != nil && l.touches(f.Name()) {
+			d.steps.require(del, l.release(f.Name()))
+		}
+	}
+	return del
+}
+
+// touches reports whether l drops or changes a frontend.
+func (l *lbDraft) touches(frontend string) bool {
+	name := strings.ToLower(frontend)
+	before, was := l.seenByName[name]
+	after, is := l.afterByName[name]
+	return l.drop[name] || is && after != before || was && !is && (l.doomed || slices.Contains(l.before.Frontends, before))
+}
+
+// withoutEcho returns p without what ARM assigned.
+func withoutEcho(p pls.PrivateLinkService) pls.PrivateLinkService {
+	p.Alias, p.Connections = "", nil
+	return p
+}
+
+// putPrivateLink creates or updates one private link service; nil if it is as wanted.
+func (d *differ) putPrivateLink(before pls.PrivateLinkService, exists bool, want pls.PrivateLinkService) *draft {
+	before, after := withoutEcho(before), withoutEcho(want)
+	if !exists {
+		op := PutPrivateLinkService{pls.PrivateLinkService{}, after, []Change{d.why.change(Create, want.ID, nil)}}
+		return d.steps.add(stagePrivateLink, op, nil)
+	}
+	after.ID, after.Location, after.EdgeZone = before.ID, before.Location, before.EdgeZone
+	old, now := ourTags(linkTags(before.Tags), linkTags(want.Tags), d.removeTags(before.ID))
+	before.Tags, after.Tags = plsTags(old), plsTags(now)
+	fields := privateLinkFields(before, after)
+	all := slices.Concat(fields, tagFields(old, now))
+	change := d.why.change(Update, before.ID, fieldList(all).sorted())
+	switch {
+	case len(all) == 0:
+		return nil
+	case len(fields) == 0:
+		return d.steps.add(stageTag, TagResource{before.ID, old, now, []Change{change}}, nil)
+	}
+	var risks []Risk
+	if slices.ContainsFunc(fields, func(f FieldChange) bool { return f.Field == "Frontends" || f.Field == "ProxyProtocol" }) {
+		risks = append(risks, RiskTraffic)
+	}
+	return d.steps.add(stagePrivateLink, PutPrivateLinkService{before, after, []Change{change}}, risks)
+}
+
+func linkTags(list []pls.Tag) Tags {
+	var t Tags
+	for _, tag := range list {
+		t = append(t, Tag{Key: tag.Key, Value: tag.Value})
+	}
+	return t
+}
+
+func plsTags(t Tags) []pls.Tag {
+	var list []pls.Tag
+	for _, tag := range t {
+		list = append(list, pls.Tag{Key: tag.Key, Value: tag.Value})
+	}
+	return list
+}
+
+// privateLinkFields compares private link services, tags aside: NAT addresses by number, subnet, static addresses and the primary one;
+// their names and order are free.
+func privateLinkFields(b, a pls.PrivateLinkService) []FieldChange {
+	var l fieldList
+	l.add("Frontends", frontendIDs(b.Frontends), frontendIDs(a.Frontends))
+	l.add("NAT", natText(b.NAT), natText(a.NAT))
+	l.addBool("ProxyProtocol", b.ProxyProtocol, a.ProxyProtocol)
+	l.add("FQDNs", setText(b.FQDNs), setText(a.FQDNs))
+	l.add("Visibility", setText(b.Visibility), setText(a.Visibility))
+	l.add("AutoApproval", setText(b.AutoApproval), setText(a.AutoApproval))
+	return l.sorted()
+}
+
+func setText(list []string) string { return strings.Join(slices.Sorted(slices.Values(list)), ", ") }
+
+func frontendIDs(list []ID) string {
+	var text []string
+	for _, id := range list {
+		text = append(text, id.Key())
+	}
+	return setText(text)
+}
+
+func natText(list []pls.NATConfiguration) string {
+	var text []string
+	for _, n := range list {
+		one := "dynamic"
+		if n.Address.IsValid() {
+			one = n.Address.String()
+		}
+		if n.Primary && n.Address.IsValid() {
+			one += " primary"
+		}
+		text = append(text, one+" in "+n.Subnet.Key())
+	}
+	return setText(text)
+}

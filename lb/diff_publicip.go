@@ -1,0 +1,205 @@
+package lb
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/azlb/azlb/lb/armid"
+)
+
+// ipUse is a frontend that uses a public IP.
+type ipUse struct {
+	lb       *lbDraft
+	frontend string
+}
+
+// ipUsers are the frontends with a public IP before the plan and after it, those of others not included.
+type ipUsers struct{ before, after []ipUse }
+
+// indexUsers finds the frontends of each public IP.
+func (d *differ) indexUsers() {
+	d.ipUsers = map[string]ipUsers{}
+	for _, l := range d.lbs {
+		for _, f := range l.before.Frontends {
+			if key := f.PublicIP.Key(); key != "" {
+				u := d.ipUsers[key]
+				u.before = append(u.before, ipUse{l, f.Name})
+				d.ipUsers[key] = u
+			}
+		}
+		for _, f := range l.after.Frontends {
+			if key := f.PublicIP.Key(); key != "" {
+				u := d.ipUsers[key]
+				u.after = append(u.after, ipUse{l, f.Name})
+				d.ipUsers[key] = u
+			}
+		}
+	}
+}
+
+// compareRecreated has load balancers give up the public IPs that must be created anew, and gives up on those that cannot be.
+func (d *differ) compareRecreated() {
+	if len(d.recreate) == 0 {
+		return
+	}
+	attached := map[string]ID{} // frontends by key of the public IP, those of others too
+	for _, l := range d.seen.LoadBalancers {
+		for _, f := range l.Frontends {
+			if f.PublicIP != "" {
+				attached[f.PublicIP.Key()] = l.ID.Child(armid.FrontendIPConfigurations, f.Name)
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.recreate)) {
+		if err := d.detach(key, attached[key]); err != nil {
+			id := d.seenIPs[key].ID
+			d.blame(id, fmt.Errorf("public IP %s cannot be deleted and created anew: %w", id.Name(), err))
+			delete(d.recreate, key)
+			d.stuckIPs[key] = true
+		}
+	}
+}
+
+// errAttached is the reason why a public IP that something else uses cannot be created anew.
+var errAttached = errors.New("it is attached to something that is not ours")
+
+// detach has the frontend that uses a public IP give it up early if its load balancer keeps using it.
+func (d *differ) detach(key string, frontend ID) error {
+	users := d.ipUsers[key]
+	if frontend == "" {
+		if other := d.seenIPs[key].Attached; other != "" {
+			return fmt.Errorf("%w: %s", errAttached, other)
+		}
+		return nil
+	}
+	if len(users.before) == 0 {
+		return fmt.Errorf("%w: %s", errAttached, frontend)
+	}
+	for _, b := range users.before {
+		keeps := slices.ContainsFunc(users.after, func(a ipUse) bool { return a.lb == b.lb })
+		if !keeps {
+			continue
+		}
+		if err := b.lb.tryDrop(b.frontend); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePublicIPs makes the writes of all public IPs and orders them with those of the load balancers.
+func (d *differ) writePublicIPs() {
+	ids := make([]ID, 0, len(d.seen.PublicIPs))
+	for _, ip := range d.seen.PublicIPs {
+		ids = append(ids, ip.ID)
+	}
+	bare := func(id ID) PublicIP {
+		ip := d.seenIPs[id.Key()].PublicIP
+		ip.Tags = nil
+		return ip
+	}
+	for _, want := range targets(d.want.PublicIPs, func(p PublicIP) ID { return p.ID }, bare, d, armid.PublicIPAddresses, ids) {
+		key := want.ID.Key()
+		seen, exists := d.seenIPs[key]
+		want.Tags = slices.Clone(want.Tags)
+		want.Tags.sort()
+		want.IPTags = sortedTags(want.IPTags)
+		switch {
+		case d.stuckIPs[key]:
+		case d.remove[key]:
+			d.ipDrops[key] = d.deletePublicIP(seen.PublicIP, []Change{d.why.change(Delete, seen.ID, nil)})
+		case !exists:
+			d.createPublicIP(want, nil)
+		case d.recreate[key]:
+			gone := d.deletePublicIP(seen.PublicIP, recreated([]Change{d.why.change(Delete, seen.ID, nil)}))
+			d.createPublicIP(want, gone)
+		default:
+			d.updatePublicIP(seen.PublicIP, want)
+		}
+	}
+}
+
+// deletePublicIP deletes ip after the writes that take it from its frontends.
+func (d *differ) deletePublicIP(ip PublicIP, changes []Change) *draft {
+	var risks []Risk
+	if !changes[0].allGone() {
+		risks = append(risks, RiskAddress)
+	}
+	del := d.steps.add(stageRelease, DeletePublicIP{ip, changes}, risks)
+	for _, u := range d.ipUsers[ip.ID.Key()].before {
+		d.steps.require(u.lb.release(u.frontend), del)
+	}
+	return del
+}
+
+// createPublicIP creates ip, after gone if that is not nil, before the load balancers that use it.
+func (d *differ) createPublicIP(ip PublicIP, gone *draft) {
+	put := d.steps.add(stagePublicIP, PutPublicIP{PublicIP{}, ip, []Change{d.why.change(Create, ip.ID, nil)}}, nil)
+	d.steps.require(gone, put)
+	d.ipPuts[ip.ID.Key()] = put
+	d.beforeUsers(ip.ID, put)
+}
+
+func (d *differ) beforeUsers(ip ID, put *draft) {
+	for _, u := range d.ipUsers[ip.Key()].after {
+		d.steps.require(put, u.lb.last)
+	}
+}
+
+func (d *differ) afterUsers(ip ID, write *draft) {
+	users := d.ipUsers[ip.Key()]
+	for _, u := range slices.Concat(users.before, users.after) {
+		d.steps.require(u.lb.last, write)
+	}
+}
+
+// updatePublicIP writes what differs. A write that takes something from a Service, its entry in the tags or its DNS label, comes after
+// the load balancers that stop serving it; any other comes before them.
+func (d *differ) updatePublicIP(seen, want PublicIP) {
+	before, after := seen, want
+	after.ID, after.Location, after.EdgeZone, after.Zones = seen.ID, seen.Location, seen.EdgeZone, seen.Zones
+	if want.SKU == "" || seen.SKU == "" || !strings.EqualFold(want.SKU, "Standard") {
+		after.SKU = seen.SKU // the only change there is is the upgrade
+	}
+	before.IPTags = sortedTags(before.IPTags)
+	before.Tags, after.Tags = ourTags(seen.Tags, want.Tags, d.removeTags(seen.ID))
+	fields := publicIPFields(before, after)
+	tags := tagFields(before.Tags, after.Tags)
+	late := slices.ContainsFunc(tags, takesAway) || before.DNSLabel != "" && after.DNSLabel == ""
+	all := slices.Concat(fields, tags)
+	change := d.why.change(Update, seen.ID, fieldList(all).sorted())
+	var write *draft
+	switch {
+	case len(all) == 0:
+		return
+	case len(fields) == 0:
+		write = d.steps.add(stageTag, TagPublicIP{seen.ID, before.Tags, after.Tags, []Change{change}}, nil)
+	default:
+		write = d.steps.add(stagePublicIP, PutPublicIP{before, after, []Change{change}}, publicIPRisks(fields))
+	}
+	if before.SKU != after.SKU {
+		// Only an address that nothing has can be upgraded.
+		for _, u := range d.ipUsers[seen.ID.Key()].before {
+			d.steps.require(u.lb.release(u.frontend), write)
+		}
+	}
+	switch {
+	case late:
+		d.afterUsers(seen.ID, write)
+	case len(fields) > 0:
+		d.ipPuts[seen.ID.Key()] = write
+		d.beforeUsers(seen.ID, write)
+	}
+}
+
+// takesAway reports whether a change of a tag removes something: the tag, or an entry of its list.
+func takesAway(f FieldChange) bool {
+	if f.Before == "" {
+		return false
+	}
+	now := strings.Split(f.After, ",")
+	return slices.ContainsFunc(strings.Split(f.Before, ","), func(entry string) bool { return !slices.Contains(now, entry) })
+}

@@ -1,0 +1,541 @@
+package lb
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/azlb/azlb/ipam"
+	"github.com/azlb/azlb/lb/armid"
+)
+
+// ErrNoPriority is in the findings about security rules that found no free priority.
+var ErrNoPriority = errors.New("no free priority between 500 and 4095 is left in the security group")
+
+// ErrNoAddress is in the findings about destinations that have no address and get none from the plan.
+var ErrNoAddress = errors.New("has no address yet")
+
+// securityDraft is one security group on its way into the plan.
+type securityDraft struct {
+	exists        bool
+	before, after SecurityGroup // our part
+	served        map[netip.Addr]servedAddr
+	anyChanging   bool // whether any of served is
+	added         []rulePair
+	removed       []rulePair
+}
+
+// rulePair is one destination of a rule.
+type rulePair struct {
+	rule SecurityRule
+	to   Address
+}
+
+// servedAddr is an address that a load balancer serves before the plan.
+type servedAddr struct {
+	lb       *lbDraft // nil if the plan does not write it
+	frontend string
+	changing bool // its frontend or one of its rules is removed or changed
+	dropped  bool // no frontend has it after the plan
+}
+
+// writeSecurityGroups makes the writes of the security groups.
+//
+// One write after the load balancers that build is enough, since what they build is closed until then. It goes before them if it denies
+// something there, so that nothing is open in between; what it takes away from traffic that a load balancer still serves then waits for
+// that load balancer in a second write.
+func (d *differ) writeSecurityGroups() {
+	seen := map[string]SeenSecurityGroup{}
+	var ids []ID
+	for _, s := range d.seen.SecurityGroups {
+		seen[s.ID.Key()] = s
+		ids = append(ids, s.ID)
+	}
+	served := d.servedAddrs()
+	bare := func(id ID) SecurityGroup { return SecurityGroup{ID: id} }
+	changing := false
+	for _, a := range served {
+		changing = changing || a.changing
+	}
+	for _, want := range targets(d.want.SecurityGroups, func(g SecurityGroup) ID { return g.ID }, bare, d, armid.NetworkSecurityGroups, ids) {
+		s, exists := seen[want.ID.Key()]
+		g := &securityDraft{exists: exists, served: served, anyChanging: changing}
+		g.before, g.after = d.ourSecurityGroup(s.SecurityGroup, want, exists)
+		g.added, g.removed = rulePairs(g.before.Rules, g.after.Rules), rulePairs(g.after.Rules, g.before.Rules)
+		d.writeSecurityGroup(g)
+	}
+}
+
+// ourSecurityGroup returns our part of seen, and want with known addresses, priorities, and the value of seen where ARM would see no
+// difference.
+func (d *differ) ourSecurityGroup(seen, want SecurityGroup, exists bool) (before, after SecurityGroup) {
+	if !exists {
+		seen.ID = want.ID
+	} else {
+		before.ID = seen.ID
+	}
+	after.ID = seen.ID
+	for _, r := range securityKind.ours(seen.ID, seen.Rules, want.Rules, d.remove) {
+		before.Rules = append(before.Rules, canonicalRule(r))
+	}
+	old := securityKind.byName(before.Rules)
+	for _, r := range securityKind.sorted(want.Rules) {
+		wanted := len(r.Destinations)
+		if r.Destinations = d.knownDestinations(seen.ID, r); wanted > 0 && len(r.Destinations) == 0 {
+			continue
+		}
+		if b, ok := old[strings.ToLower(r.Name)]; ok && r.Priority == 0 {
+			r.Priority = b.Priority
+		}
+		after.Rules = append(after.Rules, canonicalRule(r))
+	}
+	after.Rules = d.withPriorities(seen, after.Rules)
+	after.Rules = securityKind.settled(before.Rules, after.Rules)
+	before.Tags, after.Tags = ourTags(seen.Tags, want.Tags, d.removeTags(seen.ID))
+	return before, after
+}
+
+// canonicalRule returns r with its lists sorted and without duplicates.
+func canonicalRule(r SecurityRule) SecurityRule {
+	r.Sources = slices.Compact(slices.Sorted(slices.Values(r.Sources)))
+	r.Ports = slices.Compact(slices.Sorted(slices.Values(r.Ports)))
+	r.Destinations = sortedAddresses(r.Destinations)
+	return r
+}
+
+// sortedAddresses returns list sorted and without duplicates; references are equal whatever their case.
+func sortedAddresses(list []Address) []Address {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b Address) int {
+		return cmp.Or(CompareAddresses(a, b), strings.Compare(string(a.Of), string(b.Of)))
+	})
+	return slices.CompactFunc(list, func(a, b Address) bool { return CompareAddresses(a, b) == 0 })
+}
+
+// knownDestinations returns the destinations of r, references to addresses that are known already written out. One that nothing in the
+// plan will ever know is left out with a finding.
+func (d *differ) knownDestinations(group ID, r SecurityRule) []Address {
+	list := slices.Clone(r.Destinations)
+	for i, a := range list {
+		if a.Known() {
+			continue
+		}
+		of := d.addressHolder(a.Of)
+		if ip := d.knownAddress(of); ip.IsValid() {
+			list[i] = Address{IP: ip}
+			continue
+		}
+		list[i] = Address{Of: of}
+		if d.writes(of) == nil {
+			list[i] = Address{}
+			d.blame(group.Child(armid.SecurityRules, r.Name), fmt.Errorf("rule %s: destination %s %w", r.Name, of.Name(), ErrNoAddress))
+		}
+	}
+	return slices.DeleteFunc(list, func(a Address) bool { return a == Address{} })
+}
+
+// addressHolder returns the public IP of a public frontend, else id itself.
+func (d *differ) addressHolder(id ID) ID {
+	l := d.draftOf(id.Top())
+	if l == nil || !id.Is(frontendType) {
+		return id
+	}
+	name := strings.ToLower(id.Name())
+	if f, ok := l.afterByName[name]; ok {
+		return cmp.Or(f.PublicIP, id)
+	}
+	return cmp.Or(l.seenByName[name].PublicIP, id)
+}
+
+// knownAddress returns the address that id has and keeps through the plan.
+func (d *differ) knownAddress(id ID) netip.Addr {
+	key := id.Key()
+	if ip, ok := d.seenIPs[key]; ok && !d.recreate[key] {
+		return ip.Address
+	}
+	if !id.Is(frontendType) {
+		return netip.Addr{}
+	}
+	l := d.draftOf(id.Top())
+	if l == nil {
+		return d.assignedAddress(id)
+	}
+	name := strings.ToLower(id.Name())
+	before, was := l.seenByName[name]
+	after, is := l.afterByName[name]
+	switch {
+	case is && after.Static.IsValid():
+		return after.Static
+	case was && l.first == nil && (!is || before == after):
+		return l.assigned(before)
+	default:
+		return netip.Addr{}
+	}
+}
+
+// assignedAddress returns the private address of a frontend on a load balancer that the plan does not write.
+func (d *differ) assignedAddress(id ID) netip.Addr {
+	for _, l := range d.seen.LoadBalancers {
+		if !l.ID.Equal(id.Top()) {
+			continue
+		}
+		for _, f := range l.Frontends {
+			if strings.EqualFold(f.Name, id.Name()) {
+				return cmp.Or(f.Static, l.Assigned[f.Name])
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// writes returns the write after which the address of id is known, or nil.
+func (d *differ) writes(id ID) *draft {
+	if put := d.ipPuts[id.Key()]; put != nil {
+		return put
+	}
+	if l := d.draftOf(id.Top()); l != nil {
+		return l.last
+	}
+	return nil
+}
+
+// The priorities of managed rules.
+const (
+	firstPriority int32 = 500
+	lastPriority  int32 = 4095
+)
+
+// withPriorities gives new rules their priority: allowances the smallest free one, denials the largest. Free is what no rule of the group
+// has, in any direction, removed ones included, since both may be there while the write goes on.
+func (d *differ) withPriorities(seen SecurityGroup, rules []SecurityRule) []SecurityRule {
+	used := map[int32]bool{}
+	for _, r := range slices.Concat(seen.Rules, rules) {
+		used[r.Priority] = true
+	}
+	rules = slices.SortedFunc(slices.Values(rules), comparePlacement)
+	low, high := firstPriority, lastPriority
+	for i, r := range rules {
+		if r.Priority != 0 {
+			continue
+		}
+		for low <= lastPriority && used[low] {
+			low++
+		}
+		for high >= firstPriority && used[high] {
+			high--
+		}
+		if low > high {
+			d.blame(seen.ID.Child(armid.SecurityRules, r.Name), fmt.Errorf("security rule %s is not written: %w", r.Name, ErrNoPriority))
+			continue
+		}
+		rules[i].Priority = low
+		if r.Access == "Deny" {
+			rules[i].Priority = high
+		}
+		used[rules[i].Priority] = true
+	}
+	return slices.DeleteFunc(rules, func(r SecurityRule) bool { return r.Priority == 0 })
+}
+
+// comparePlacement is the order in which rules get priorities: protocol, family, tags before ranges, name.
+func comparePlacement(a, b SecurityRule) int {
+	return cmp.Or(cmp.Compare(protocolRank(a.Protocol), protocolRank(b.Protocol)), cmp.Compare(familyRank(a), familyRank(b)),
+		cmp.Compare(sourceRank(a), sourceRank(b)), strings.Compare(a.Name, b.Name))
+}
+
+func protocolRank(p string) int {
+	switch strings.ToLower(p) {
+	case "tcp":
+		return 0
+	case "udp":
+		return 1
+	default:
+		return 2
+	}
+}
+
+// familyRank reads the family from the name of a managed rule, or from its first known destination.
+func familyRank(r SecurityRule) int {
+	if strings.Contains(r.Name, "_IPv6") || !strings.Contains(r.Name, "_IPv4") && len(r.Destinations) > 0 &&
+		ipam.FamilyOf(r.Destinations[0].IP) == ipam.IPv6 {
+		return 1
+	}
+	return 0
+}
+
+func sourceRank(r SecurityRule) int {
+	if len(r.Sources) > 0 {
+		if _, err := netip.ParsePrefix(r.Sources[0]); err == nil {
+			return 1
+		}
+	}
+	return 0
+}
+
+// sameMatch reports whether two rules of one name do the same to the same traffic, destinations aside.
+func sameMatch(a, b SecurityRule) bool {
+	return a.Access == b.Access && a.Outbound == b.Outbound && strings.EqualFold(a.Protocol, b.Protocol) &&
+		slices.Equal(a.Sources, b.Sources) && slices.Equal(a.Ports, b.Ports)
+}
+
+// rulePairs lists the destinations of rules in after that before lacks.
+func rulePairs(before, after []SecurityRule) []rulePair {
+	old := securityKind.byName(before)
+	var out []rulePair
+	for _, r := range after {
+		had := map[Address]bool{}
+		if b, ok := old[strings.ToLower(r.Name)]; ok && sameMatch(b, r) {
+			for _, a := range b.Destinations {
+				had[a] = true
+			}
+		}
+		for _, a := range r.Destinations {
+			if !had[a] {
+				out = append(out, rulePair{r, a})
+			}
+		}
+	}
+	return out
+}
+
+// servedAddrs finds the addresses that load balancers serve before the plan.
+func (d *differ) servedAddrs() map[netip.Addr]servedAddr {
+	kept := map[hold]bool{}
+	for _, l := range d.lbs {
+		for h := range l.holds(l.after) {
+			kept[h] = true
+		}
+	}
+	out := map[netip.Addr]servedAddr{}
+	for _, s := range d.seen.LoadBalancers {
+		l := d.draftOf(s.ID)
+		changing := map[string]bool{}
+		if l != nil {
+			changing = l.changingFrontends()
+		}
+		for _, f := range s.Frontends {
+			ip := cmp.Or(f.Static, s.Assigned[f.Name])
+			if f.PublicIP != "" {
+				ip = d.seenIPs[f.PublicIP.Key()].Address
+			}
+			if !ip.IsValid() {
+				continue
+			}
+			name := strings.ToLower(f.Name)
+			dropped := changing[name] && !kept[held(f, ip)]
+			out[ip] = servedAddr{l, f.Name, changing[name], dropped}
+		}
+	}
+	return out
+}
+
+// changingFrontends returns the lower-case names of seen frontends that l removes or changes, or whose rules it does.
+func (l *lbDraft) changingFrontends() map[string]bool {
+	set := map[string]bool{}
+	frontends, rules := frontendKind.byName(l.after.Frontends), ruleKind.byName(l.after.Rules)
+	for _, f := range l.before.Frontends {
+		if name := strings.ToLower(f.Name); frontends[name] != f {
+			set[name] = true
+		}
+	}
+	for _, r := range l.before.Rules {
+		if rules[strings.ToLower(r.Name)] != r {
+			set[strings.ToLower(r.Frontend)] = true
+		}
+	}
+	for name := range l.drop {
+		set[name] = true
+	}
+	return set
+}
+
+// builders returns the load balancers whose last write adds or changes something.
+func (d *differ) builders() []*lbDraft {
+	return slices.DeleteFunc(slices.Clone(d.lbs), func(l *lbDraft) bool { return !l.builds() })
+}
+
+func (l *lbDraft) builds() bool {
+	return !l.doomed && l.last != nil &&
+		slices.ContainsFunc(l.last.op.Why(), func(c Change) bool { return c.Action != Delete })
+}
+
+// writeSecurityGroup decides on one write or two, and on their place.
+func (d *differ) writeSecurityGroup(g *securityDraft) {
+	builders := d.builders()
+	early := len(builders) > 0 && slices.ContainsFunc(g.added, d.isEarlyDenial)
+	if !d.splits(g, early) {
+		d.placeSecurity(g, d.putSecurityGroup(g, g.before, g.after, g.exists), early, builders)
+		return
+	}
+	mid := g.additions(func(a Address) bool { return !early || a.Known() || d.ipPuts[a.Of.Key()] != nil })
+	first := d.putSecurityGroup(g, g.before, mid, g.exists)
+	d.placeSecurity(g, first, early, builders)
+	second := d.putSecurityGroup(g, mid, g.after, g.exists || first != nil)
+	d.placeSecurity(g, second, false, builders)
+	d.steps.require(first, second)
+}
+
+// isEarlyDenial reports whether p denies something that can be denied before a load balancer is written.
+func (d *differ) isEarlyDenial(p rulePair) bool {
+	return p.rule.Access == "Deny" && !p.rule.Outbound && (p.to.Known() || d.ipPuts[p.to.Of.Key()] != nil)
+}
+
+// splits reports whether g needs two writes: denials that must be early together with something that must be late, or denials that a
+// load balancer needs until it drops the address, together with allowances that must be there before it does.
+func (d *differ) splits(g *securityDraft, early bool) bool {
+	if early {
+		return slices.ContainsFunc(g.added, func(p rulePair) bool { return !p.to.Known() && d.ipPuts[p.to.Of.Key()] == nil }) ||
+			slices.ContainsFunc(g.removed, g.stillServed)
+	}
+	return len(g.added) > 0 && slices.ContainsFunc(g.removed, func(p rulePair) bool {
+		l := g.dropper(p)
+		return l != nil && d.switches[l]
+	})
+}
+
+// stillServed reports whether a load balancer serves p's traffic until its own write. Addresses of nodes, which are no frontend's, are
+// taken to be.
+func (g *securityDraft) stillServed(p rulePair) bool {
+	s, ok := g.served[p.to.IP]
+	if !ok {
+		return p.to.IP.IsValid() && g.anyChanging
+	}
+	return s.changing
+}
+
+// dropper returns the load balancer that serves a denied address until its write; nil if p is no denial or the address stays.
+func (g *securityDraft) dropper(p rulePair) *lbDraft {
+	if s, ok := g.served[p.to.IP]; ok && s.dropped && p.rule.Access == "Deny" {
+		return s.lb
+	}
+	return nil
+}
+
+// additions returns our part of before with what after adds, as far as ready says, and nothing taken away.
+func (g *securityDraft) additions(ready func(Address) bool) SecurityGroup {
+	mid := SecurityGroup{ID: g.after.ID, Tags: g.after.Tags}
+	old, now := securityKind.byName(g.before.Rules), securityKind.byName(g.after.Rules)
+	for _, r := range g.after.Rules {
+		r.Destinations = slices.DeleteFunc(slices.Clone(r.Destinations), func(a Address) bool { return !ready(a) })
+		b, ok := old[strings.ToLower(r.Name)]
+		if ok {
+			r.Destinations = sortedAddresses(slices.Concat(r.Destinations, b.Destinations))
+		}
+		if ok || len(r.Destinations) > 0 {
+			mid.Rules = append(mid.Rules, r)
+		}
+	}
+	for _, b := range g.before.Rules {
+		if _, ok := now[strings.ToLower(b.Name)]; !ok {
+			mid.Rules = append(mid.Rules, b)
+		}
+	}
+	mid.Rules = securityKind.settled(g.before.Rules, mid.Rules)
+	return mid
+}
+
+// putSecurityGroup makes the smallest write that leads from before to after; nil if there is nothing to write.
+func (d *differ) putSecurityGroup(g *securityDraft, before, after SecurityGroup, exists bool) *draft {
+	changes := securityKind.changes(d.why, after.ID, before.Rules, after.Rules)
+	rules := len(changes)
+	if !exists {
+		changes = slices.Insert(changes, 0, d.why.change(Create, after.ID, nil))
+	} else if f := tagFields(before.Tags, after.Tags); len(f) > 0 {
+		changes = slices.Insert(changes, 0, d.why.change(Update, after.ID, f))
+	}
+	tags := len(changes) > rules
+	risks := g.risks(before, after, changes)
+	var op Op
+	switch {
+	case len(changes) == 0:
+		return nil
+	case rules == 0 && exists:
+		op, risks = TagResource{after.ID, before.Tags, after.Tags, changes}, nil
+	case rules == 1 && !tags:
+		op = securityRuleOp(before, after, changes[0])
+	default:
+		op = PutSecurityGroup{before, after, changes}
+	}
+	return d.steps.add(stageSecurity, op, risks)
+}
+
+// securityRuleOp writes or deletes the one rule that changes.
+func securityRuleOp(before, after SecurityGroup, c Change) Op {
+	name := strings.ToLower(c.Ref.Name())
+	old, now := securityKind.byName(before.Rules)[name], securityKind.byName(after.Rules)[name]
+	if c.Action == Delete {
+		return DeleteSecurityRule{after.ID, old, []Change{c}}
+	}
+	return PutSecurityRule{after.ID, old, now, []Change{c}}
+}
+
+// placeSecurity orders one write of a security group with those of public IPs and load balancers.
+func (d *differ) placeSecurity(g *securityDraft, write *draft, early bool, builders []*lbDraft) {
+	if write == nil {
+		return
+	}
+	before, after := securityPart(write.op)
+	for _, p := range rulePairs(before, after) {
+		if !p.to.Known() {
+			d.steps.require(d.writes(p.to.Of), write)
+		}
+	}
+	for _, l := range builders {
+		if early {
+			d.steps.prefer(write, l.last)
+		} else {
+			d.steps.require(l.last, write)
+		}
+	}
+	addresses := map[netip.Addr]*draft{}
+	for key, del := range d.ipDrops {
+		if ip := d.seenIPs[key].Address; ip.IsValid() {
+			addresses[ip] = del
+		}
+	}
+	for _, p := range rulePairs(after, before) {
+		if l := g.dropper(p); l != nil {
+			d.steps.prefer(l.release(g.served[p.to.IP].frontend), write)
+		}
+		if del := addresses[p.to.IP]; del != nil {
+			d.steps.require(write, del)
+			delete(addresses, p.to.IP)
+		}
+	}
+	d.security = append(d.security, write)
+}
+
+// securityPart returns the rules that a security write starts from and leads to.
+func securityPart(op Op) (before, after []SecurityRule) {
+	switch op := op.(type) {
+	case PutSecurityGroup:
+		return op.Before.Rules, op.After.Rules
+	case PutSecurityRule:
+		if op.Before.Name != "" {
+			before = []SecurityRule{op.Before}
+		}
+		return before, []SecurityRule{op.After}
+	case DeleteSecurityRule:
+		return []SecurityRule{op.Before}, nil
+	default:
+		return nil, nil
+	}
+}
+
+// markOpenFrontends marks load balancer writes that serve an address before it can be denied, because only they make it known.
+func (d *differ) markOpenFrontends() {
+	for _, write := range d.security {
+		for _, p := range rulePairs(securityPart(write.op)) {
+			if p.rule.Access != "Deny" || p.rule.Outbound || p.to.Known() || d.ipPuts[p.to.Of.Key()] != nil {
+				continue
+			}
+			if l := d.draftOf(p.to.Of.Top()); l != nil && l.last != nil && !slices.Contains(l.last.risks, RiskExposure) {
+				l.last.risks = append(l.last.risks, RiskExposure)
+				slices.Sort(l.last.risks)
+			}
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package lb_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/azlb/azlb/fake"
+	"github.com/azlb/azlb/internal/lbtest"
+	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/provider"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update-plans", false, "rewrite testdata/plan/*/plan.golden")
+
+// TestPlans plans every directory of testdata/plan: services.yaml for the cluster of azure.json, on the Azure of seed.json with, where there
+// is one, what Sync made of before.yaml. deny.txt holds permissions that are missing, one "action scope" per line. The plan and its findings
+// are in plan.golden. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse it.
+func TestPlans(t *testing.T) {
+	dirs, err := filepath.Glob("testdata/plan/*/services.yaml")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range dirs {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			c := openPlanCase(t, dir)
+			plan := planFor(t, c.cloud, c.cluster, c.in)
+			checkGolden(t, filepath.Join(dir, "plan.golden"), explained(t, plan))
+			if _, err := provider.Apply(t.Context(), c.cloud, plan, nil); err != nil {
+				t.Fatalf("carrying it out: %v", err)
+			}
+			if rest := planFor(t, c.cloud, c.cluster, c.in); len(rest.Steps) > 0 {
+				t.Errorf("left to do:\n%s", explained(t, rest))
+			}
+		})
+	}
+}
+
+// planCase is one directory, read.
+type planCase struct {
+	cluster lb.Cluster
+	cloud   *fake.Cloud
+	in      lb.Objects
+}
+
+func openPlanCase(t *testing.T, dir string) planCase {
+	t.Helper()
+	cluster, err := lb.ParseCluster(mustRead(t, dir, "azure.json"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := planCase{cluster: cluster, cloud: fake.New(&fake.Options{Deny: denials(t, dir), Waive: waived(t, dir)}), in: manifests(t, dir, "services.yaml")}
+	if err := c.cloud.Load(mustRead(t, dir, "seed.json")); err != nil {
+		t.Fatal(err)
+	}
+	if exists(dir, "before.yaml") {
+		// The tags of the configuration are part of what changes.
+		cluster.Tags = nil
+		cluster.DisableOutboundSNAT = false
+		r := provider.NewReconciler(c.cloud, cluster, &provider.Options{Parallel: 1})
+		if _, err := r.Sync(t.Context(), manifests(t, dir, "before.yaml")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func exists(dir, file string) bool {
+	_, err := os.Stat(filepath.Join(dir, file))
+	return err == nil
+}
+
+func mustRead(t *testing.T, path ...string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func manifests(t *testing.T, path ...string) lb.Objects {
+	t.Helper()
+	in, err := lbtest.Read(mustRead(t, path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func denials(t *testing.T, dir string) []fake.Denial {
+	t.Helper()
+	if !exists(dir, "deny.txt") {
+		return nil
+	}
+	var list []fake.Denial
+	for line := range strings.Lines(string(mustRead(t, dir, "deny.txt"))) {
+		action, scope, _ := strings.Cut(strings.TrimSpace(line), " ")
+		list = append(list, fake.Denial{Action: action, Scope: lb.ID(scope)})
+	}
+	return list
+}
+
+func waived(t *testing.T, dir string) []fake.Rule {
+	t.Helper()
+	if !exists(dir, "waive.txt") {
+		return nil
+	}
+	var list []fake.Rule
+	for _, name := range strings.Fields(string(mustRead(t, dir, "waive.txt"))) {
+		list = append(list, fake.Rule(name))
+	}
+	return list
+}
+
+// planFor reads the cloud and plans.
+func planFor(t rapid.TB, cloud *fake.Cloud, c lb.Cluster, in lb.Objects) lb.Plan {
+	t.Helper()
+	seen, err := cloud.Observe(context.Background(), lb.ScopeOf(c, in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return planOn(t, c, in, seen)
+}
+
+func planOn(t rapid.TB, c lb.Cluster, in lb.Objects, seen lb.Observed) lb.Plan {
+	t.Helper()
+	want, findings := lb.Build(c, in, seen)
+	plan, err := lb.Diff(seen, lb.Adopt(seen, want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan.Findings = slices.Concat(findings, plan.Findings)
+	return plan
+}
+
+func explained(t rapid.TB, p lb.Plan) string {
+	t.Helper()
+	var b strings.Builder
+	if err := p.Explain(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func checkGolden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff(string(mustRead(t, path)), got); d != "" {
+		t.Errorf("%s (-want +got), rewritten by -update-plans:\n%s", path, d)
+	}
+}

@@ -1,0 +1,109 @@
+package lb
+
+import (
+	"net/netip"
+
+	"github.com/azlb/azlb/pls"
+)
+
+// Observed is what Azure has, as far as a [Scope] asked for it. It holds everything there, ours or not.
+type Observed struct {
+	LoadBalancers       []SeenLoadBalancer
+	PublicIPs           []SeenPublicIP
+	Prefixes            []PublicIPPrefix
+	SecurityGroups      []SeenSecurityGroup // at most one: that of the configuration
+	Networks            []SeenNetwork
+	PrivateLinkServices []SeenPrivateLinkService
+	Interfaces          []SeenInterface
+	Machines            []Machine
+	Zones               []string // zones of the location, sorted; empty where there are none
+	// Unknown lists what could not be read. Nothing is concluded from its absence above.
+	Unknown []Unknown
+}
+
+// SeenLoadBalancer is a load balancer as read, with all its children.
+type SeenLoadBalancer struct {
+	LoadBalancer
+	ETag string
+	// Assigned are the private addresses of internal frontends by frontend name, dynamic ones included.
+	Assigned map[string]netip.Addr
+	// Uses are outbound rules, inbound NAT rules and NAT pools: children that azlb never writes and that use frontends and pools.
+	Uses []Use
+}
+
+// Use is a child that refers to frontends and pools of its load balancer by name.
+type Use struct {
+	ID        ID
+	Frontends []string
+	Pools     []string
+}
+
+// SeenPublicIP is a public IP as read.
+type SeenPublicIP struct {
+	PublicIP
+	ETag     string
+	Address  netip.Addr // invalid while none is assigned
+	Attached ID         // IP configuration that has it, empty for none
+	DNSOther bool       // dnsSettings hold something without a label
+}
+
+// SeenSecurityGroup is a security group as read, with all its rules.
+type SeenSecurityGroup struct {
+	SecurityGroup
+	ETag string
+}
+
+// SeenNetwork is a virtual network as read.
+type SeenNetwork struct {
+	ID      ID
+	Subnets []SeenSubnet
+}
+
+// SeenSubnet is a subnet as read.
+type SeenSubnet struct {
+	Subnet
+	ETag string
+}
+
+// SeenPrivateLinkService is a private link service as read.
+type SeenPrivateLinkService struct {
+	pls.PrivateLinkService
+	ETag string
+}
+
+// SeenInterface is a network interface as read.
+type SeenInterface struct {
+	NetworkInterface
+	ETag    string
+	Machine ID   // virtual machine that it is attached to, empty for none
+	Primary bool // of its machine
+}
+
+// Machine is a virtual machine with the name of the availability set or scale set that it is in.
+type Machine struct {
+	ID  ID
+	Set string
+}
+
+// Unknown is a part of Azure that could not be read, usually for lack of a permission.
+type Unknown struct {
+	Scope  ID     // resource, or resource group for a list
+	Type   string // type of resource that was listed or read, such as armid.PublicIPAddresses
+	Action string // permission that is needed, such as Microsoft.Network/publicIPAddresses/read
+	Absent bool   // the answer was 404, not 403
+}
+
+// Scope is what has to be read to plan for a cluster.
+type Scope struct {
+	LoadBalancers       []ID // resource groups whose load balancers are listed
+	PublicIPs           []ID // resource groups whose public IPs are listed; groups in ids on observed frontends come on top
+	PrivateLinkServices []ID // resource groups
+	SecurityGroup       ID   // empty: none is configured
+	Networks            []ID // virtual networks
+	Prefixes            []ID // public IP prefixes
+	Interfaces          []ID // resource groups whose network interfaces are listed; empty unless pools hold interfaces
+	// Machines are resource groups whose virtual machines are listed: with several load balancers, nodes follow their availability sets.
+	Machines []ID
+	// Zones asks for the availability zones of Location in Subscription; empty Location: not needed.
+	Subscription, Location string
+}

@@ -1,0 +1,32 @@
+package lb
+
+import "net/netip"
+
+// Plan is the way from what is observed to what is desired.
+type Plan struct {
+	Steps    []Step
+	Findings []Finding
+}
+
+// Step is one write of a plan.
+type Step struct {
+	Op    Op
+	After []int  // indices of the steps that must have succeeded before this one starts; all smaller than its own
+	Risks []Risk // sorted
+}
+
+// Risk says what a step may do to traffic beyond what it adds.
+type Risk string
+
+// The risks.
+const (
+	RiskTraffic  Risk = "traffic"  // cuts or moves traffic of something that is in use
+	RiskAddress  Risk = "address"  // changes or gives up an address
+	RiskExposure Risk = "exposure" // lets in traffic that was not let in before
+)
+
+// Assigned is an address that ARM assigned to a public IP or to a frontend.
+type Assigned struct {
+	ID ID
+	IP netip.Addr
+}

@@ -1,0 +1,456 @@
+package lb
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/ipam"
+	"github.com/azlb/azlb/lb/armid"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Tags of public IPs that tell whose they are (public-ip.md §5.1). The legacy keys are read where the new ones are absent.
+const (
+	tagService       = "k8s-azure-service"
+	tagCluster       = "k8s-azure-cluster-name"
+	tagDNS           = "k8s-azure-dns-label-service"
+	legacyTagService = "service"
+	legacyTagCluster = "kubernetes-cluster-name"
+	legacyTagDNS     = "kubernetes-dns-label-service"
+)
+
+// either returns the value under key, else that under legacy. Keys of identity are compared exactly, as upstream does.
+func (t Tags) either(key, legacy string) string {
+	value := ""
+	for _, tag := range t {
+		switch tag.Key {
+		case key:
+			return tag.Value
+		case legacy:
+			value = tag.Value
+		}
+	}
+	return value
+}
+
+// serviceNames splits a service tag.
+func serviceNames(value string) []string {
+	var names []string
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func parseName(text string) types.NamespacedName {
+	namespace, name, _ := strings.Cut(text, "/")
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+// userAssigned reports whether a public IP is the user's: nobody is named in its tags.
+func (p SeenPublicIP) userAssigned() bool { return p.Tags.either(tagService, legacyTagService) == "" }
+
+// publicIPClaim is a public IP that a Service asks for.
+type publicIPClaim struct {
+	id       ID
+	field    string
+	seen     *SeenPublicIP // nil: to be created
+	family   ipam.Family
+	prefix   ID
+	recreate bool // IP tags differ and cannot be changed in place
+	computed bool // the name is ours to choose
+}
+
+// publicIPDraft is one public IP in the making.
+type publicIPDraft struct {
+	publicIPClaim
+	claimants []*service
+	held      bool // a frontend that is kept has it
+}
+
+// choosePublicIP decides which public IP serves one family of an external Service (public-ip.md §2.1).
+func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (publicIPClaim, *fieldError) {
+	group := d.c.publicIPGroup(s.cfg)
+	if u := d.seen.unknown(armid.PublicIPAddresses, d.groupID(group)); u != nil {
+		e := unreadable(*u)
+		return publicIPClaim{}, &e
+	}
+	var c publicIPClaim
+	var bad *fieldError
+	name, prefix, pinned := s.cfg.PublicIP.Name.Of(f), s.cfg.PublicIP.PrefixOf(f), s.cfg.Addresses.Of(f)
+	switch {
+	case name != "":
+		c, bad = d.publicIPNamed(group, name, f)
+	case prefix != "":
+		c, bad = d.publicIPFromPrefix(s, group, prefix, f)
+	case pinned.IsValid():
+		c, bad = d.publicIPWithAddress(s, group, f)
+	default:
+		c = d.computedPublicIP(s, l, group, f)
+	}
+	if bad != nil {
+		return c, bad
+	}
+	if err := d.checkPublicIP(s, c, f); err != nil {
+		return c, &fieldError{c.field, err}
+	}
+	if other := d.elsewhere(l, func(at *balancerDraft) bool { return at.byPublicIP[c.id.Key()] != "" }); other != "" {
+		return c, &fieldError{c.field, fmt.Errorf("%w: public IP %s is on load balancer %s, and the Service on %s", ErrClash, c.id.Name(), other.Name(), l.id.Name())}
+	}
+	c.family = f
+	if c.seen != nil && !c.seen.userAssigned() && s.cfg.PublicIP.SetIPTags && !d.c.MutateIPTags && !slices.Equal(c.seen.IPTags, s.cfg.PublicIP.IPTags) {
+		c.recreate = len(serviceNames(c.seen.Tags.either(tagService, legacyTagService))) <= 1
+	}
+	return c, nil
+}
+
+// elsewhere finds another load balancer of the outline that has something: an address is on one only.
+func (d *outline) elsewhere(l *balancerDraft, has func(*balancerDraft) bool) ID {
+	for _, id := range d.ourBalancers() {
+		if at := d.balancer(id); at != l && has(at) {
+			return at.id
+		}
+	}
+	return ""
+}
+
+func (d *outline) publicIPNamed(group, name string, f ipam.Family) (publicIPClaim, *fieldError) {
+	field := annotationField(annotations.KeyPIPName)
+	if f == ipam.IPv6 {
+		field = annotationField(annotations.KeyPIPNameIPv6)
+	}
+	seen := d.seen.publicIPs[d.c.publicIP(group, name).Key()]
+	if seen == nil {
+		return publicIPClaim{}, &fieldError{field, fmt.Errorf("%w: no public IP %q in resource group %s; create it or correct the name", ErrNotFound, name, group)}
+	}
+	return publicIPClaim{id: seen.ID, seen: seen, field: field}, nil
+}
+
+func (d *outline) publicIPFromPrefix(s *service, group string, prefix ID, f ipam.Family) (publicIPClaim, *fieldError) {
+	field := annotationField(annotations.KeyPIPPrefix)
+	if f == ipam.IPv6 && s.obj.Annotations[annotations.KeyPIPPrefixIPv6] != "" {
+		field = annotationField(annotations.KeyPIPPrefixIPv6)
+	}
+	id := d.c.publicIP(group, publicIPName(d.c.Name, Base(s.obj.UID), prefix, s.cfg.Dual(), f))
+	c := publicIPClaim{id: id, field: field, prefix: prefix, computed: true, seen: d.seen.publicIPs[id.Key()]}
+	if c.seen != nil {
+		c.id = c.seen.ID
+		return c, nil
+	}
+	i := slices.IndexFunc(d.seen.Prefixes, func(p PublicIPPrefix) bool { return p.ID.Equal(prefix) })
+	if i < 0 {
+		return c, &fieldError{field, fmt.Errorf("%w: no public IP prefix %s; create it or correct the id", ErrNotFound, prefix)}
+	}
+	if have := d.seen.Prefixes[i].Family; have != 0 && have != f {
+		return c, &fieldError{field, fmt.Errorf("%w: prefix %s is %s, the address %s", ErrFamily, prefix.Name(), have, f)}
+	}
+	return c, nil
+}
+
+func (d *outline) publicIPWithAddress(s *service, group string, f ipam.Family) (publicIPClaim, *fieldError) {
+	field, pinned := addressField(s, f), s.cfg.Addresses.Of(f)
+	seen := d.seen.publicIPAt(d.groupID(group), pinned)
+	if seen == nil {
+		return publicIPClaim{}, &fieldError{field, fmt.Errorf("%w: no public IP with address %s in resource group %s; create it, or name its group in %s", ErrNotFound, pinned, group, annotations.KeyResourceGroup)}
+	}
+	return publicIPClaim{id: seen.ID, seen: seen, field: field}, nil
+}
+
+// computedPublicIP is the public IP that a Service has when it asks for none: the managed one that its frontend has already, else one whose
+// name is made from the base name.
+func (d *outline) computedPublicIP(s *service, l *balancerDraft, group string, f ipam.Family) publicIPClaim {
+	base := Base(s.obj.UID)
+	name := publicIPName(d.c.Name, base, "", s.cfg.Dual(), f)
+	if fe, ok := d.own(l, s.base, frontendName(base, "", s.cfg.Dual(), f), f); ok {
+		seen := d.seen.publicIPs[fe.PublicIP.Key()]
+		if seen != nil && seen.Prefix == "" && sameButFamily(seen.ID.Name(), name) && seen.ID.GroupID().Equal(d.groupID(group)) && d.lists(seen, s) {
+			return publicIPClaim{id: seen.ID, seen: seen, field: "spec.type", computed: true}
+		}
+	}
+	id := d.c.publicIP(group, name)
+	seen := d.seen.publicIPs[id.Key()]
+	if seen != nil && seen.Family != f && s.cfg.Dual() {
+		// The name is that of the other family's address, which stays: the Service was of that family only.
+		id = d.c.publicIP(group, name+"-"+f.String())
+		seen = d.seen.publicIPs[id.Key()]
+	}
+	if seen != nil {
+		id = seen.ID
+	}
+	return publicIPClaim{id: id, seen: seen, field: "spec.type", computed: true}
+}
+
+// lists reports whether a public IP is managed for s.
+func (d *outline) lists(p *SeenPublicIP, s *service) bool {
+	return slices.ContainsFunc(serviceNames(p.Tags.either(tagService, legacyTagService)), func(n string) bool {
+		return strings.EqualFold(n, s.name.String())
+	})
+}
+
+// checkPublicIP refuses what ARM would refuse, and names that belong to another Service.
+func (d *outline) checkPublicIP(s *service, c publicIPClaim, f ipam.Family) error {
+	if have := d.publicIPs[c.id.Key()]; c.computed && have != nil {
+		for _, other := range have.claimants {
+			if other != s && have.computed {
+				return fmt.Errorf("%w: the name %s is that of the public IP of %s too; use a shorter cluster name or %s", ErrClash, c.id.Name(), other.name, annotations.KeyPIPName)
+			}
+		}
+	}
+	if err := armid.CheckName(armid.PublicIPAddresses, c.id.Name()); err != nil {
+		return fmt.Errorf("public IP name %q: %w", c.id.Name(), err)
+	}
+	if c.seen == nil {
+		return nil
+	}
+	if c.seen.Family != 0 && c.seen.Family != f {
+		return fmt.Errorf("%w: public IP %s is %s, and the family of a public IP cannot be changed; use one of %s", ErrFamily, c.id.Name(), c.seen.Family, f)
+	}
+	if basic := !strings.EqualFold(c.seen.SKU, "Standard"); basic && !d.c.Basic && (!d.detachable(c.seen) || !strings.EqualFold(c.seen.Allocation, "Static")) {
+		return fmt.Errorf("%w: public IP %s is of SKU %s, and only a static one that nothing uses can be upgraded; detach it or name another",
+			ErrUnserved, c.id.Name(), orText(c.seen.SKU, "Basic"))
+	}
+	if label := s.cfg.PublicIP.DNSLabel; label != nil {
+		owner := c.seen.Tags.either(tagDNS, legacyTagDNS)
+		if owner != "" && !strings.EqualFold(owner, s.name.String()) && (d.byName[parseName(owner)] != nil || len(d.only) > 0) {
+			return fmt.Errorf("%w: the DNS label of public IP %s belongs to %s; remove %s from one of them", ErrClash, c.id.Name(), owner, annotations.KeyDNSLabel)
+		}
+	}
+	return nil
+}
+
+// detachable reports whether nothing has a public IP, or only a basic load balancer that gives way to a standard one.
+func (d *outline) detachable(p *SeenPublicIP) bool {
+	return p.Attached == "" || d.ours(p.Attached) && d.outdated(d.balancer(p.Attached.Parent()))
+}
+
+func (d *outline) claimPublicIP(s *service, c publicIPClaim) {
+	p := d.publicIPs[c.id.Key()]
+	if p == nil {
+		p = &publicIPDraft{publicIPClaim: c}
+		d.publicIPs[c.id.Key()] = p
+	}
+	p.recreate = p.recreate || c.recreate
+	p.computed = p.computed || c.computed
+	if p.prefix == "" {
+		p.prefix = c.prefix
+	}
+	p.claimants = append(p.claimants, s)
+	d.cause(c.id, s, c.field)
+}
+
+func (d *outline) keepPublicIP(id ID) {
+	if d.publicIPs[id.Key()] == nil {
+		d.publicIPs[id.Key()] = &publicIPDraft{publicIPClaim: publicIPClaim{id: id, seen: d.seen.publicIPs[id.Key()]}}
+	}
+	d.publicIPs[id.Key()].held = true
+}
+
+// finishPublicIPs decides about every public IP that is ours or claimed.
+func (d *outline) finishPublicIPs() {
+	for i := range d.seen.PublicIPs {
+		seen := &d.seen.PublicIPs[i]
+		if d.publicIPs[seen.ID.Key()] == nil && d.managesPublicIP(seen) {
+			d.release(seen)
+		}
+	}
+}
+
+// managesPublicIP reports whether a public IP is ours by its tags.
+func (d *outline) managesPublicIP(p *SeenPublicIP) bool {
+	if p.userAssigned() {
+		return false
+	}
+	cluster := p.Tags.either(tagCluster, legacyTagCluster)
+	if cluster == "" {
+		for _, name := range serviceNames(p.Tags.either(tagService, legacyTagService)) {
+			if d.byName[parseName(name)] == nil {
+				return false
+			}
+		}
+		return true
+	}
+	return strings.EqualFold(cluster, d.c.Name)
+}
+
+// release gives up a managed public IP that no frontend of the outline has: it is deleted when nobody that stays is named in its tags.
+func (d *outline) release(seen *SeenPublicIP) {
+	names := serviceNames(seen.Tags.either(tagService, legacyTagService))
+	kept := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !d.keepsName(parseName(n)) })
+	switch {
+	case len(kept) == len(names):
+		return
+	case len(kept) > 0:
+		d.publicIPs[seen.ID.Key()] = &publicIPDraft{publicIPClaim: publicIPClaim{id: seen.ID, seen: seen}}
+	case d.usedElsewhere(seen):
+		d.findings = append(d.findings, Finding{
+			Severity: SeverityWarning, Field: string(seen.ID),
+			Err: fmt.Errorf("%w: public IP %s stays, %s has it", ErrForeign, seen.ID.Name(), seen.Attached),
+		})
+	default:
+		d.remove = append(d.remove, seen.ID)
+		for _, n := range names {
+			d.because(seen.ID.Key(), d.removalCause(parseName(n)))
+		}
+	}
+}
+
+// usedElsewhere reports whether something that stays has the public IP.
+func (d *outline) usedElsewhere(p *SeenPublicIP) bool {
+	if p.Attached == "" {
+		return false
+	}
+	if !d.ours(p.Attached) {
+		return true
+	}
+	l := d.balancers[p.Attached.Parent().Key()]
+	if l == nil || l.seen == nil {
+		return false
+	}
+	fe, there := l.seen.frontends[strings.ToLower(p.Attached.Name())]
+	if !there || !fe.PublicIP.Equal(p.ID) {
+		return false
+	}
+	want, ok := l.frontends[strings.ToLower(fe.Name)]
+	return ok && want.PublicIP.Equal(p.ID) || !ok && d.owner(fe.Name) == ""
+}
+
+func (d *outline) removalCause(name types.NamespacedName) Cause {
+	if s := d.byName[name]; s != nil && s.wanted {
+		return Cause{Service: name, Reason: ReasonNotWanted}
+	}
+	return Cause{Service: name, Reason: ReasonGone}
+}
+
+// spec returns the public IP as it should be.
+func (d *outline) publicIPSpec(p *publicIPDraft) PublicIP {
+	var want PublicIP
+	if p.seen != nil {
+		want = p.seen.PublicIP
+	} else {
+		want = PublicIP{
+			ID: p.id, Location: d.c.Location, EdgeZone: d.c.EdgeZone, SKU: d.c.sku(), Family: p.family, Allocation: "Static", Prefix: p.prefix,
+		}
+		if d.c.Basic {
+			want.Prefix = ""
+			if p.family == ipam.IPv6 {
+				want.Allocation = "Dynamic"
+			}
+		} else if d.c.EdgeZone == "" {
+			want.Zones = ZonesOf(d.seen.Zones)
+		}
+	}
+	managed := p.seen == nil || !p.seen.userAssigned()
+	for _, s := range p.claimants {
+		cfg := s.cfg.PublicIP
+		if cfg.DNSLabel != nil && (*cfg.DNSLabel == "" || !strings.EqualFold(*cfg.DNSLabel, want.DNSLabel)) {
+			want.DNSLabel = *cfg.DNSLabel
+		}
+		if managed && cfg.SetIPTags && (p.seen == nil || p.recreate || d.c.MutateIPTags) {
+			want.IPTags = cfg.IPTags
+		}
+	}
+	if len(p.claimants) > 0 && !d.c.Basic {
+		want.SKU = "Standard" // Azure upgrades a static one in place
+	}
+	want.Tags = nil
+	if managed {
+		want.Tags = d.publicIPTags(p, &want)
+	}
+	return want
+}
+
+// publicIPTags returns our tags of a managed public IP, and drops the label of a DNS owner that leaves.
+func (d *outline) publicIPTags(p *publicIPDraft, want *PublicIP) Tags {
+	var seen Tags
+	if p.seen != nil {
+		seen = p.seen.Tags
+	}
+	refs := d.serviceRefs(p, seen)
+	tags := slices.Clone(d.c.Tags)
+	if len(p.claimants) == 0 {
+		// Only held Services have it: what the configuration or annotations ask for waits.
+		tags = nil
+		if len(refs) == 0 || len(refs) == len(serviceNames(seen.either(tagService, legacyTagService))) {
+			// An address that only foreign content keeps stays ours by its tag, so that it goes once nothing keeps it any more.
+			return nil
+		}
+	}
+	for _, s := range p.claimants {
+		for _, t := range s.cfg.PublicIP.Tags {
+			tags = tags.withTrimmed(t)
+		}
+	}
+	key := p.id.Key()
+	dns := seen.either(tagDNS, legacyTagDNS)
+	for _, s := range p.claimants {
+		if l := s.cfg.PublicIP.DNSLabel; l != nil && *l != "" && (dns == "" || d.byName[parseName(dns)] == nil) {
+			dns = s.name.String()
+		}
+	}
+	if dns != "" && !d.staysOn(p, dns) {
+		want.DNSLabel, dns = "", ""
+		d.removeTag[key] = append(d.removeTag[key], tagDNS, legacyTagDNS)
+	}
+	tags = tags.exactly(tagService, strings.Join(refs, ","))
+	if cluster := seen.either(tagCluster, legacyTagCluster); cluster != "" {
+		tags = tags.exactly(tagCluster, cluster)
+	} else if p.seen == nil {
+		tags = tags.exactly(tagCluster, d.c.Name)
+	}
+	if dns != "" {
+		tags = tags.exactly(tagDNS, dns)
+	}
+	if len(p.claimants) > 0 {
+		d.removeSystemTags(key, seen, tags)
+	}
+	return tags
+}
+
+// exactly is With for keys whose case counts.
+func (t Tags) exactly(key, value string) Tags {
+	return t.Without(key).With(key, value)
+}
+
+// staysOn reports whether the Service named in a tag of p is still one of p's.
+func (d *outline) staysOn(p *publicIPDraft, name string) bool {
+	return d.keepsName(parseName(name)) || slices.ContainsFunc(p.claimants, func(s *service) bool { return strings.EqualFold(s.name.String(), name) })
+}
+
+// serviceRefs returns the service tag's names: those that stay in their order, then the new ones in order of name.
+func (d *outline) serviceRefs(p *publicIPDraft, seen Tags) []string {
+	var names, added []string
+	for _, n := range serviceNames(seen.either(tagService, legacyTagService)) {
+		if d.staysOn(p, n) {
+			names = append(names, n)
+		}
+	}
+	for _, s := range p.claimants {
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, s.name.String()) }) {
+			added = append(added, s.name.String())
+		}
+	}
+	slices.Sort(added)
+	return append(names, added...)
+}
+
+// removeSystemTags notes tags to delete: with systemTags set, everything that is neither wanted nor protected by a prefix goes.
+func (d *outline) removeSystemTags(key string, seen, want Tags) {
+	if len(d.c.SystemTags) == 0 {
+		return
+	}
+	for _, t := range seen {
+		if _, ok := want.Get(t.Key); ok {
+			continue
+		}
+		protected := slices.ContainsFunc(d.c.SystemTags, func(p string) bool {
+			return strings.HasPrefix(strings.ToLower(t.Key), strings.ToLower(p))
+		})
+		if !protected {
+			d.removeTag[key] = append(d.removeTag[key], t.Key)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package lb
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// lbRisks returns what leading l from before to after does to traffic: [RiskTraffic] if something that carries traffic is removed or
+// re-pointed, [RiskAddress] if a frontend changes or gives up its address. Removals that only clean up after Services that are gone are
+// neither. Probes, timeouts and distribution cut nothing.
+func lbRisks(l *lbDraft, before, after LoadBalancer, changes []Change) []Risk {
+	gone := map[string]bool{}
+	for _, c := range changes {
+		if c.allGone() {
+			gone[c.Ref.Key()] = true
+		}
+	}
+	isGone := func(kind, name string) bool { return gone[before.ID.Child(kind, name).Key()] }
+	var risks []Risk
+	if slices.ContainsFunc(ruleKind.changedOf(before.Rules, after.Rules), func(p [2]Rule) bool {
+		return rerouted(p[0], p[1]) && !isGone(ruleKind.kind, p[0].Name)
+	}) {
+		risks = append(risks, RiskTraffic)
+	}
+	frontends, pools := l.inUse(func(r Rule) bool { return isGone(ruleKind.kind, r.Name) })
+	for _, p := range frontendKind.changedOf(before.Frontends, after.Frontends) {
+		if isGone(frontendKind.kind, p[0].Name) || !readdressed(p[0], p[1], l.assigned(p[0])) {
+			continue
+		}
+		risks = append(risks, RiskAddress)
+		if frontends[strings.ToLower(p[0].Name)] {
+			risks = append(risks, RiskTraffic)
+		}
+	}
+	for _, p := range poolKind.changedOf(before.Pools, after.Pools) {
+		if pools[strings.ToLower(p[0].Name)] && losesMembers(p[0], p[1]) && !isGone(poolKind.kind, p[0].Name) {
+			risks = append(risks, RiskTraffic)
+		}
+	}
+	return risks
+}
+
+// poolRisks is [lbRisks] for the write of one pool.
+func poolRisks(l *lbDraft, before, after Pool, c Change) []Risk {
+	_, pools := l.inUse(func(Rule) bool { return false })
+	if pools[strings.ToLower(before.Name)] && losesMembers(before, after) && !c.allGone() {
+		return []Risk{RiskTraffic}
+	}
+	return nil
+}
+
+// changedOf pairs the children of before with what becomes of them, the zero value if they go; equal ones are left out.
+func (k childKind[T]) changedOf(before, after []T) [][2]T {
+	now := k.byName(after)
+	var out [][2]T
+	for _, b := range before {
+		a, ok := now[strings.ToLower(k.name(b))]
+		if !ok || len(k.fields(b, a)) > 0 {
+			out = append(out, [2]T{b, a})
+		}
+	}
+	return out
+}
+
+// inUse returns the lower-case names of frontends and pools that any seen rule or use of l refers to, except rules that are gone.
+func (l *lbDraft) inUse(gone func(Rule) bool) (frontends, pools map[string]bool) {
+	frontends, pools = map[string]bool{}, map[string]bool{}
+	for _, r := range l.seen.Rules {
+		if gone(r) {
+			continue
+		}
+		frontends[strings.ToLower(r.Frontend)] = true
+		pools[strings.ToLower(r.Pool)] = true
+	}
+	for _, u := range l.seen.Uses {
+		for _, f := range u.Frontends {
+			frontends[strings.ToLower(f)] = true
+		}
+		for _, p := range u.Pools {
+			pools[strings.ToLower(p)] = true
+		}
+	}
+	return frontends, pools
+}
+
+// rerouted reports whether traffic of rule b goes another way under a.
+func rerouted(b, a Rule) bool {
+	return b.Protocol != a.Protocol || b.FrontendPort != a.FrontendPort || b.BackendPort != a.BackendPort || b.FloatingIP != a.FloatingIP ||
+		!strings.EqualFold(b.Frontend, a.Frontend) || !strings.EqualFold(b.Pool, a.Pool)
+}
+
+// readdressed reports whether frontend b, which has the private address assigned, may have another one as a. Pinning the address it has
+// changes nothing; giving up the pin may.
+func readdressed(b, a Frontend, assigned netip.Addr) bool {
+	if b.PublicIP != "" || a.PublicIP != "" {
+		return !b.PublicIP.Equal(a.PublicIP)
+	}
+	if !b.Subnet.Equal(a.Subnet) {
+		return true
+	}
+	if b.Static.IsValid() {
+		assigned = b.Static
+	}
+	return a.Static != b.Static && a.Static != assigned
+}
+
+// losesMembers reports whether an address of b is not in a, or b stops being a pool of that kind.
+func losesMembers(b, a Pool) bool {
+	now := map[netip.Addr]bool{}
+	for _, m := range a.Members {
+		now[m.IP] = true
+	}
+	return b.Interfaces && !a.Interfaces || slices.ContainsFunc(b.Members, func(m Member) bool { return !now[m.IP] })
+}
+
+// publicIPRisks returns [RiskAddress] if the address or the name it is found under may change.
+func publicIPRisks(fields []FieldChange) []Risk {
+	for _, f := range fields {
+		switch f.Field {
+		case "Family", "Allocation", "Prefix":
+			return []Risk{RiskAddress}
+		case "DNSLabel":
+			if f.Before != "" {
+				return []Risk{RiskAddress}
+			}
+		}
+	}
+	return nil
+}
+
+// risks returns [RiskExposure] if the write from before to after lets in what was not let in before: an allowance for a destination that
+// was there already and that no allowance covered, or a denial taken from an address that stays. What is allowed for addresses that are
+// new with this plan is what their Service asks for, no risk.
+func (g *securityDraft) risks(before, after SecurityGroup, changes []Change) []Risk {
+	gone := map[string]bool{}
+	for _, c := range changes {
+		if c.allGone() {
+			gone[strings.ToLower(c.Ref.Name())] = true
+		}
+	}
+	for _, p := range rulePairs(after.Rules, before.Rules) {
+		if p.rule.Access == "Deny" && !p.rule.Outbound && !g.served[p.to.IP].dropped && !gone[strings.ToLower(p.rule.Name)] {
+			return []Risk{RiskExposure}
+		}
+	}
+	allowed := allowances(before.Rules)
+	for _, p := range rulePairs(before.Rules, after.Rules) {
+		if p.rule.Access != "Allow" || p.rule.Outbound || !p.to.Known() {
+			continue
+		}
+		_, served := g.served[p.to.IP]
+		_, named := allowed[p.to]
+		if (served || named) && !covered(p.rule, allowed[p.to]) {
+			return []Risk{RiskExposure}
+		}
+	}
+	return nil
+}
+
+// allowances lists the allowing rules by destination; denied destinations have an entry too, since they are no news either.
+func allowances(rules []SecurityRule) map[Address][]SecurityRule {
+	m := map[Address][]SecurityRule{}
+	for _, r := range rules {
+		for _, a := range r.Destinations {
+			if r.Access == "Allow" && !r.Outbound {
+				m[a] = append(m[a], r)
+			} else if _, ok := m[a]; !ok {
+				m[a] = nil
+			}
+		}
+	}
+	return m
+}
+
+// covered reports whether every source and port of r was let in by one of rules.
+func covered(r SecurityRule, rules []SecurityRule) bool {
+	for _, source := range r.Sources {
+		for _, port := range r.Ports {
+			if !slices.ContainsFunc(rules, func(b SecurityRule) bool {
+				return (b.Protocol == "*" || strings.EqualFold(b.Protocol, r.Protocol)) && coversPort(b.Ports, port) && coversSource(b.Sources, source)
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func coversPort(ports []string, port string) bool {
+	return slices.Contains(ports, "*") || slices.Contains(ports, port)
+}
+
+// coversSource reports whether source is in one of sources: the same, everything, or a prefix around it. "Internet" is not taken to be
+// around any prefix, since some are private.
+func coversSource(sources []string, source string) bool {
+	prefix, err := netip.ParsePrefix(source)
+	return slices.ContainsFunc(sources, func(s string) bool {
+		if s == "*" || strings.EqualFold(s, source) {
+			return true
+		}
+		around, wrong := netip.ParsePrefix(s)
+		return err == nil && wrong == nil && around.Bits() <= prefix.Bits() && around.Contains(prefix.Addr())
+	})
+}

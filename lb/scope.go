@@ -1,0 +1,84 @@
+package lb
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/lb/armid"
+)
+
+// ScopeOf returns what has to be read before [Build]. It depends on the configuration and on the annotations of Services.
+func ScopeOf(c Cluster, in Objects) Scope {
+	group := func(name string) ID { return armid.Group(c.NetworkSubscription, name) }
+	s := Scope{
+		LoadBalancers: []ID{group(c.LoadBalancerGroup)},
+		PublicIPs:     []ID{group(c.ResourceGroup)},
+		SecurityGroup: c.SecurityGroup,
+		// A frontend that goes may have one whether or not anybody still asks for it.
+		PrivateLinkServices: []ID{group(c.PrivateLinkGroup)},
+		Subscription:        c.Subscription,
+		Location:            c.Location,
+	}
+	if c.EdgeZone != "" {
+		s.Location = ""
+	}
+	b := newBuilder(c, in, Observed{})
+	for _, svc := range b.services {
+		if !svc.wanted || !svc.ours {
+			continue
+		}
+		cfg := svc.cfg
+		if (cfg.Internal || cfg.PrivateLink.Create) && c.Network != "" {
+			s.Networks = addID(s.Networks, c.Network)
+		}
+		if cfg.PublicIP.ResourceGroup != "" {
+			s.PublicIPs = addID(s.PublicIPs, group(cfg.PublicIP.ResourceGroup))
+		}
+		for _, f := range cfg.Families {
+			if prefix := cfg.PublicIP.PrefixOf(f); prefix != "" && !cfg.Internal {
+				s.Prefixes = addID(s.Prefixes, prefix)
+			}
+		}
+		s.addPrivateLink(c, cfg)
+	}
+	s.addMachines(c, in)
+	slices.SortFunc(s.PublicIPs, armid.Compare)
+	slices.SortFunc(s.Prefixes, armid.Compare)
+	slices.SortFunc(s.PrivateLinkServices, armid.Compare)
+	return s
+}
+
+func (s *Scope) addPrivateLink(c Cluster, cfg annotations.Config) {
+	if cfg.PrivateLink.Create {
+		s.PrivateLinkServices = addID(s.PrivateLinkServices, armid.Group(c.NetworkSubscription, orText(cfg.PrivateLink.ResourceGroup, c.PrivateLinkGroup)))
+	}
+}
+
+// addMachines asks for the machines of nodes that are not in a scale set by their id, since only ARM tells their availability set, and for
+// their network interfaces where pools hold those.
+func (s *Scope) addMachines(c Cluster, in Objects) {
+	if !c.multiple() && c.PoolType != PoolInterfaces {
+		return
+	}
+	for _, n := range in.Nodes {
+		id, ok := strings.CutPrefix(n.Spec.ProviderID, "azure://")
+		if machine, err := armid.Parse(id); ok && err == nil && machine.Is(armid.VirtualMachines) {
+			if c.multiple() || c.Basic {
+				s.Machines = addID(s.Machines, machine.GroupID())
+			}
+			if c.PoolType == PoolInterfaces {
+				s.Interfaces = addID(s.Interfaces, machine.GroupID())
+			}
+		}
+	}
+	slices.SortFunc(s.Machines, armid.Compare)
+	slices.SortFunc(s.Interfaces, armid.Compare)
+}
+
+func addID(list []ID, id ID) []ID {
+	if slices.ContainsFunc(list, id.Equal) {
+		return list
+	}
+	return append(list, id)
+}
