@@ -1,0 +1,111 @@
+package provider
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/azlb/azlb/lb"
+)
+
+// Options tunes [Apply] and [NewReconciler]. A nil *Options means every default below.
+type Options struct {
+	// Parallel is how many steps may run at a time. Zero means 8.
+	Parallel int
+	// Attempts is how often an operation is tried in all when ARM answers that the same may be sent again. Zero means 5. An operation that
+	// waits for something it refers to is tried at most 3 times.
+	Attempts int
+	// Clock tells the time and waits between attempts. Nil means the real one.
+	Clock Clock
+	// Drain is how long writes in flight are waited for after the context was cancelled, in real time whatever Clock says, since somebody is
+	// waiting for the process to end. Zero means 60s; negative: not at all.
+	Drain time.Duration
+	// Logger gets one record per step, retry and plan. Nil discards them.
+	Logger *slog.Logger
+	// OnEvent is told what happens, one event at a time. It must return quickly and not call what it is an option of. Nil: nobody listens.
+	OnEvent func(Event)
+	// Known are addresses that steps may refer to and that no step of the plan assigns.
+	Known []lb.Assigned
+	// DryRun reports what would be done and writes nothing.
+	DryRun bool
+	// MaxRemovals is the removal guard of [Reconciler.Sync]: how many Services may lose what they have in one call, unless that is half of
+	// them or less. Zero means 10; negative: any number.
+	MaxRemovals int
+}
+
+// Clock is the time as far as waiting is concerned.
+type Clock interface {
+	Now() time.Time
+	// Sleep waits for d, or until ctx is done and returns its error then.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+type realClock struct{}
+
+func (realClock) Now() time.Time { return time.Now() }
+
+func (realClock) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// withDefaults returns a copy of o in which everything is set.
+func (o *Options) withDefaults() Options {
+	var all Options
+	if o != nil {
+		all = *o
+	}
+	if all.Parallel <= 0 {
+		all.Parallel = 8
+	}
+	if all.Attempts <= 0 {
+		all.Attempts = 5
+	}
+	if all.Clock == nil {
+		all.Clock = realClock{}
+	}
+	if all.Drain == 0 {
+		all.Drain = time.Minute
+	}
+	if all.Logger == nil {
+		all.Logger = slog.New(slog.DiscardHandler)
+	}
+	if all.OnEvent == nil {
+		all.OnEvent = func(Event) {}
+	}
+	if all.MaxRemovals == 0 {
+		all.MaxRemovals = 10
+	}
+	return all
+}
+
+// How long to wait before the next attempt if ARM asks for no more: twice as long each time.
+const (
+	firstRetry      = time.Second
+	firstDependency = 5 * time.Second
+	lastRetry       = 30 * time.Second
+	dependencyTries = 3
+)
+
+// again reports whether an operation that failed for the attempt-th time with e is tried again, and after which delay.
+func (o *Options) again(e *OpError, attempt int) (time.Duration, bool) {
+	first, tries := firstRetry, o.Attempts
+	switch e.Kind {
+	case Retry:
+	case Dependency:
+		first, tries = firstDependency, min(o.Attempts, dependencyTries)
+	default:
+		return 0, false
+	}
+	backoff := lastRetry
+	if attempt < 6 {
+		backoff = min(first<<(attempt-1), lastRetry)
+	}
+	return max(e.RetryAfter, backoff), attempt < tries
+}

@@ -1,0 +1,29 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/azlb/azlb/lb"
+)
+
+// Provider reads Azure and carries out single writes. It neither reorders nor decides: what to write, and in which order, is the plan's.
+type Provider interface {
+	// Observe reads what s names. Parts that answer 403 or 404 go to Observed.Unknown; any other failure is an error, an [*OpError] where ARM answered.
+	Observe(ctx context.Context, s lb.Scope) (lb.Observed, error)
+	// Do carries out one operation whose references are resolved. It compares content first: what is there already is not written again,
+	// and what is neither op's Before nor its After is an [*OpError] of kind [Replan]. Every other refusal is an [*OpError] too.
+	Do(ctx context.Context, op lb.Op) (Receipt, error)
+}
+
+// Receipt is the outcome of one operation.
+type Receipt struct {
+	Target  lb.ID
+	Written bool   // false: Azure had it already
+	ETag    string // of Target after the write; empty after a deletion
+	// Assigned are addresses of the public IP, or of the frontends, that were written.
+	Assigned []lb.Assigned
+	// Alias is that of the private link service that was written.
+	Alias string
+	// Resume is a token with which an operation that was still running can be waited for; empty otherwise.
+	Resume string
+}
