@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// tool is one invocation: where it reads and writes, what the flags say, and how it ends.
+type tool struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	flags          flags
+	code           int            // exit code if no error is returned
+	opened         func(*session) // told of the Azure that was opened; for tests
+}
+
+// flags are the values of the flags of all commands.
+type flags struct {
+	files       []string
+	cloudConfig string
+	clusterName string
+	output      string
+	verbose     bool
+
+	fake      bool
+	load      string
+	dump      string
+	addresses string
+	strict    bool
+
+	noDelete    bool
+	maxRemovals int
+	parallel    int
+
+	listen      string
+	writeConfig string
+	tls         bool
+	writeCert   string
+	latency     time.Duration
+}
+
+// complain prints an error, one line per joined one.
+func (t *tool) complain(err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(t.stderr, "azlb:", strings.TrimRight(line, "\n"))
+	}
+}
+
+func (t *tool) printf(format string, args ...any) { fmt.Fprintf(t.stdout, format, args...) }
+
+// logger returns where the library logs to: stderr with -v, else nowhere.
+func (t *tool) logger() *slog.Logger {
+	if !t.flags.verbose {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// command returns the root of the commands.
+func (t *tool) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "azlb",
+		Short:         "Azure load balancing of Kubernetes Services",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().BoolVarP(&t.flags.verbose, "verbose", "v", false, "log what the library does to stderr")
+	root.AddCommand(t.lintCommand(), t.planCommand(), t.applyCommand(), t.explainCommand(), t.annotationsCommand(), t.serveCommand())
+	return root
+}
+
+// outputFlag adds -o with the forms that a command knows, the first one the default.
+func (t *tool) outputFlag(c *cobra.Command, forms ...string) {
+	c.Flags().StringVarP(&t.flags.output, "output", "o", forms[0], "form of the output: "+strings.Join(forms, ", "))
+	before := c.PreRunE
+	c.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if !slices.Contains(forms, t.flags.output) {
+			return fmt.Errorf("-o %s: want %s", t.flags.output, strings.Join(forms, ", "))
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
+}
+
+// fileFlag adds -f. Arguments are further files, so that -f *.yaml means what it looks like.
+func (t *tool) fileFlag(c *cobra.Command) {
+	c.Flags().StringArrayVarP(&t.flags.files, "filename", "f", nil,
+		"manifests: a `file`, a directory or - for stdin; may be given several times")
+}
+
+// moreFiles takes arguments as files.
+func (t *tool) moreFiles(args []string) error {
+	if len(t.flags.files) == 0 {
+		return errors.New("no manifests: name files, directories or - with -f")
+	}
+	t.flags.files = append(t.flags.files, args...)
+	return nil
+}
+
+// cloudFlags adds the flags of commands that look at Azure.
+func (t *tool) cloudFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&t.flags.cloudConfig, "cloud-config", "", "azure.json of the cluster (`file`)")
+	f.StringVar(&t.flags.clusterName, "cluster-name", "", "cluster `name` as given to the cloud controller manager (default kubernetes)")
+	f.BoolVar(&t.flags.fake, "fake", false, "run on an Azure in memory that has what azure.json names")
+	f.StringVar(&t.flags.load, "load", "", "with --fake: begin with the state in `file`, as --dump writes it")
+	f.StringVar(&t.flags.dump, "dump", "", "with --fake: write the state to `file` at the end; the same as --load to go on with next time")
+	f.StringVar(&t.flags.addresses, "addresses", "", "with --fake: JSON `file` of public addresses by resource id")
+	f.BoolVar(&t.flags.strict, "strict", false, "with --fake: also refuse what Azure is only sometimes reported to refuse")
+}
+
+// syncFlags adds the flags of commands that plan.
+func (t *tool) syncFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&t.flags.noDelete, "no-delete", false,
+		"keep what Services have that are not in the manifests, or are not of type LoadBalancer any more")
+	f.IntVar(&t.flags.maxRemovals, "max-removals", 10,
+		"remove nothing if more than `n` Services, and more than half of them, would lose what they have; -1: any number")
+	f.IntVar(&t.flags.parallel, "parallel", 0, "at most `n` writes at a time (default 8; 1 with --fake)")
+}
+
+// checkFlags finds flags that do not go together. It comes before anything is read.
+func (f flags) check() error {
+	var errs []error
+	if f.cloudConfig == "" {
+		errs = append(errs, errors.New("--cloud-config: name the cluster's azure.json"))
+	}
+	for name, set := range map[string]bool{
+		"--load": f.load != "", "--dump": f.dump != "", "--addresses": f.addresses != "", "--strict": f.strict,
+	} {
+		if set && !f.fake {
+			errs = append(errs, fmt.Errorf("%s is for --fake only", name))
+		}
+	}
+	if f.maxRemovals == 0 {
+		errs = append(errs, errors.New("--max-removals 0: want 1 or more, or -1 for any number; --no-delete keeps everything"))
+	}
+	if f.parallel < 0 {
+		errs = append(errs, fmt.Errorf("--parallel %d: want 1 or more", f.parallel))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
