@@ -16,25 +16,25 @@ import (
 var balancingRules = []rule{
 	// What rules, outbound rules, NAT rules and pools refer to is there.
 	{"references", armid.LoadBalancers, onPut(checkReferences)},
-	// At most 1,500 load-balancing and NAT rules, 600 outbound rules (reference/azure-limits-and-errors.md §1.1, §6.2).
+	// At most 1,500 load-balancing and NAT rules, 600 outbound rules (Azure limits, Load Balancer).
 	{"rules-1500", armid.LoadBalancers, onPut(checkRuleCount)},
 	// Two rules of one frontend differ in port or protocol; protocol All takes every protocol, port 0 every port.
 	{"frontend-port-unique", armid.LoadBalancers, onPut(checkFrontendPorts)},
-	// Without floating IP, two rules of one pool differ in protocol or backend port (reference/azure-limits-and-errors.md §6.4).
+	// Without floating IP, two rules of one pool differ in protocol or backend port (ARM error codes of rules and references).
 	{"backend-port-unique", armid.LoadBalancers, onPut(checkBackendPorts)},
-	// Ranges of a rule's fields (reference/azure-limits-and-errors.md §2).
+	// Ranges of a rule's fields (REST specification).
 	{"rule-ranges", armid.LoadBalancers, forEach(armid.LoadBalancingRules, checkRuleRanges)},
-	// Protocol All is for rules of every port, as ARM documents it (reference/load-balancer.md §6.3).
+	// Protocol All is for rules of every port, as ARM documents it (REST specification).
 	{RuleProtocolAllWithPort, armid.LoadBalancers, forEach(armid.LoadBalancingRules, checkAllWithPort)},
-	// Rules for every port are for internal frontends of Standard load balancers (reference/azure-limits-and-errors.md §1.1).
+	// Rules for every port are for internal frontends of Standard load balancers (Azure limits, Load Balancer).
 	{"ha-ports-internal", armid.LoadBalancers, forEach(armid.LoadBalancingRules, checkHAPorts)},
-	// Ranges of a probe's fields, path and protocol (reference/azure-limits-and-errors.md §2).
+	// Ranges of a probe's fields, path and protocol (REST specification).
 	{"probe-ranges", armid.LoadBalancers, forEach(armid.Probes, checkProbe)},
-	// Members of a pool are addresses, each once, and at most 5,000 (reference/azure-limits-and-errors.md §1.1).
+	// Members of a pool are addresses, each once, and at most 5,000 (Azure limits, Load Balancer).
 	{"pool-members", armid.LoadBalancers, forEach(armid.BackendAddressPools, checkMembers)},
-	// A frontend that a private link service uses stays (reference/private-link-service.md).
+	// A frontend that a private link service uses stays (Azure documentation, Private Link).
 	{"frontend-used-by-service", armid.LoadBalancers, checkServedFrontends},
-	// A load balancer whose pools a scale set's model names stays (reference/azure-limits-and-errors.md §6.4).
+	// A load balancer whose pools a scale set's model names stays (ARM error codes of rules and references).
 	{"used-by-scale-set", armid.LoadBalancers, onDelete(checkScaleSets)},
 }
 

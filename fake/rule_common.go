@@ -12,17 +12,17 @@ import (
 
 // commonRules hold for every type.
 var commonRules = []rule{
-	// Grammar and length of names: at most 80 characters for nearly everything (reference/azure-limits-and-errors.md §1.6).
+	// Grammar and length of names: at most 80 characters for nearly everything (ARM naming rules).
 	{"names", "", onPut(checkNames)},
 	// The children of one kind have different names, in any case.
 	{"child-names", "", onPut(checkChildNames)},
 	// A resource has a location, which cannot be changed.
 	{"location", "", onPut(checkLocation)},
-	// At most 50 tags, keys of 512 and values of 256 characters, keys different in any case (reference/azure-limits-and-errors.md §1.6).
+	// At most 50 tags, keys of 512 and values of 256 characters, keys different in any case (ARM naming rules).
 	{"tags", "", onPut(checkTags)},
 	// The SKU of load balancers and public IPs cannot be changed, but for the upgrade of a static public IP that nothing has.
 	{"sku-immutable", "", onUpdate(checkSKUChange)},
-	// Azure creates no Basic load balancers and public IPs since 2025-09-30 (reference/azure-limits-and-errors.md §1.2).
+	// Azure creates no Basic load balancers and public IPs since 2025-09-30 (announcement of its retirement).
 	{RuleBasicSKU, "", onPut(checkBasicSKU)},
 }
 

@@ -12,7 +12,7 @@ import (
 
 // frontendRules hold for frontends of load balancers, and those about private addresses for every IP configuration.
 var frontendRules = []rule{
-	// At most 600 frontends in a load balancer (reference/azure-limits-and-errors.md §1.1).
+	// At most 600 frontends in a load balancer (Azure limits, Load Balancer).
 	{"frontends-600", armid.LoadBalancers, onPut(func(w *write) *provider.OpError {
 		if n := len(objects(w.new, "properties", armid.FrontendIPConfigurations)); n > 600 {
 			return refuse(400, "FrontendIPConfigurationCountLimitReached", "",
@@ -20,23 +20,23 @@ var frontendRules = []rule{
 		}
 		return nil
 	})},
-	// A load balancer without frontend has no children (reference/azure-limits-and-errors.md §6.4).
+	// A load balancer without frontend has no children (ARM error codes of rules and references).
 	{"no-frontend-no-children", armid.LoadBalancers, onPut(checkChildless)},
 	// A frontend has either a public IP, a public IP prefix or a subnet.
 	{"frontend-one-source", armid.LoadBalancers, forEach(armid.FrontendIPConfigurations, checkFrontendSource)},
-	// A public IP exists, and is attached once (reference/azure-limits-and-errors.md §6.6, cloud-provider-azure#4243).
+	// A public IP exists, and is attached once (ARM error codes of addresses, cloud-provider-azure#4243).
 	{"public-ip-exists", "", onPut(checkPublicIPExists)},
 	{"public-ip-attached-once", "", onPut(checkAttachedOnce)},
-	// Basic and Standard do not mix (reference/azure-limits-and-errors.md §6.4).
+	// Basic and Standard do not mix (ARM error codes of rules and references).
 	{"public-ip-sku", armid.LoadBalancers, forEach(armid.FrontendIPConfigurations, checkPublicIPSKU)},
 	// A frontend that names a family has a public IP of that family.
 	{"public-ip-family", armid.LoadBalancers, forEach(armid.FrontendIPConfigurations, checkPublicIPFamily)},
-	// A load balancer with an IPv6 frontend has an IPv4 frontend (reference/azure-limits-and-errors.md §6.3, cloud-provider-azure#1831).
+	// A load balancer with an IPv6 frontend has an IPv4 frontend (ARM error codes of addresses and subnets, cloud-provider-azure#1831).
 	{RuleIPv6Only, armid.LoadBalancers, onPut(checkIPv4Frontend)},
 	// The subnet exists.
 	{"subnet-exists", "", onPut(checkSubnets)},
 	// A static private address is one, in a prefix of the subnet, none that Azure reserves, and nobody else's
-	// (reference/azure-limits-and-errors.md §6.3, recorded in internal-static-taken).
+	// (ARM error codes of addresses and subnets, recorded in internal-static-taken).
 	{"private-address-in-subnet", "", onPut(eachPrivate(checkInSubnet))},
 	{"private-address-reserved", "", onPut(eachPrivate(checkNotReserved))},
 	{"private-address-once", "", onPut(checkSamePrivate)},
@@ -44,7 +44,7 @@ var frontendRules = []rule{
 	// Zones are those of the location, of internal frontends only, and stay as they are.
 	{"frontend-zones", armid.LoadBalancers, forEach(armid.FrontendIPConfigurations, checkFrontendZones)},
 	// All internal frontends of a load balancer are in one virtual network, which is that of its pools
-	// (reference/azure-limits-and-errors.md §6.3).
+	// (ARM error codes of addresses and subnets).
 	{"one-network", armid.LoadBalancers, onPut(checkOneNetwork)},
 }
 

@@ -16,7 +16,7 @@ var networkRules = []rule{
 		}
 		return nil
 	})},
-	// A subnet with IP configurations stays (reference/azure-limits-and-errors.md §6.3), and its prefixes with it.
+	// A subnet with IP configurations stays (ARM error codes of addresses and subnets), and its prefixes with it.
 	{"subnet-in-use", armid.VirtualNetworks, checkSubnetsInUse},
 	// The network policies of a subnet that private link services use stay off.
 	{"subnet-policy-in-use", armid.VirtualNetworks, onUpdate(checkPolicyInUse)},

@@ -14,7 +14,7 @@ import (
 
 // publicIPRules hold for public IPs and their prefixes.
 var publicIPRules = []rule{
-	// Family, prefix, zones and IP tags are fixed at creation (recorded in static-ip-invalid; reference/public-ip.md).
+	// Family, prefix, zones and IP tags are fixed at creation (recorded in static-ip-invalid).
 	{"public-ip-version-immutable", armid.PublicIPAddresses, onUpdate(checkVersionChange)},
 	{"public-ip-prefix-immutable", armid.PublicIPAddresses, onUpdate(checkPrefixChange)},
 	{"public-ip-zones", armid.PublicIPAddresses, onPut(checkPublicIPZones)},
@@ -29,10 +29,10 @@ var publicIPRules = []rule{
 	})},
 	// The prefix exists (recorded in pip-prefix-wrong), and has the family and the SKU of the address.
 	{"prefix-exists", armid.PublicIPAddresses, onPut(checkPrefix)},
-	// A DNS label has a grammar and is unique in its location (reference/azure-limits-and-errors.md §6.3).
+	// A DNS label has a grammar and is unique in its location (ARM error codes of addresses and subnets).
 	{"dns-label", armid.PublicIPAddresses, onPut(checkLabelGrammar)},
 	{"dns-label-unique", armid.PublicIPAddresses, onPut(checkLabelUnique)},
-	// An attached public IP stays (reference/azure-limits-and-errors.md §6.3), and so does a prefix with addresses.
+	// An attached public IP stays (ARM error codes of addresses and subnets), and so does a prefix with addresses.
 	{"public-ip-in-use", armid.PublicIPAddresses, onDelete(checkPublicIPInUse)},
 	{"prefix-in-use", armid.PublicIPPrefixes, onDelete(checkPrefixInUse)},
 }

@@ -15,10 +15,10 @@ import (
 
 // securityRules hold for network security groups.
 var securityRules = []rule{
-	// At most 1,000 rules, 4,000 sources and 4,000 destinations over all of them (reference/azure-limits-and-errors.md §1.3, §6.2).
+	// At most 1,000 rules, 4,000 sources and 4,000 destinations over all of them (Azure limits, networking).
 	{"security-rules-1000", armid.NetworkSecurityGroups, onPut(checkSecurityRuleCount)},
 	{"security-addresses-4000", armid.NetworkSecurityGroups, onPut(checkSecurityAddressCount)},
-	// Priorities are 100 to 4096 and unique in their direction (reference/azure-limits-and-errors.md §1.3).
+	// Priorities are 100 to 4096 and unique in their direction (Azure limits, networking).
 	{"security-priority", armid.NetworkSecurityGroups, forEach(armid.SecurityRules, func(w *write, o armwire.Object) *provider.OpError {
 		if n, ok := number(o, "properties", "priority"); ok && 100 <= n && n <= 4096 {
 			return nil
@@ -35,7 +35,7 @@ var securityRules = []rule{
 		return firstOf(oneOf(o, "access", "Allow", "Deny"), oneOf(o, "direction", "Inbound", "Outbound"), oneOf(o, "protocol", "Tcp", "Udp", "Icmp", "Esp", "Ah", "*"))
 	})},
 	// Sources and destinations: one of the singular and the plural field, and not empty; service tags only in the singular one; prefixes
-	// otherwise (reference/azure-limits-and-errors.md §1.3, reference/access-control.md).
+	// otherwise (Azure limits, networking; REST specification).
 	{"security-source", armid.NetworkSecurityGroups, forEach(armid.SecurityRules, func(w *write, o armwire.Object) *provider.OpError {
 		return checkAddresses(o, "source", "Source")
 	})},

@@ -9,7 +9,7 @@ import (
 	"github.com/azlb/azlb/provider"
 )
 
-// serviceRules hold for private link services (reference/private-link-service.md, reference/azure-limits-and-errors.md §1.5).
+// serviceRules hold for private link services (Azure documentation and limits, Private Link).
 var serviceRules = []rule{
 	// The frontends exist, are of one load balancer, and no other private link service has them.
 	{"service-frontends", armid.PrivateLinkServices, onPut(checkServiceFrontends)},
@@ -29,7 +29,7 @@ var serviceRules = []rule{
 		}
 		return nil
 	})},
-	// With connections that are approved or pending it cannot be deleted (reference/azure-limits-and-errors.md §6.4).
+	// With connections that are approved or pending it cannot be deleted (ARM error codes of rules and references).
 	{"service-connected", armid.PrivateLinkServices, onDelete(func(w *write) *provider.OpError {
 		for _, o := range objects(w.old, "properties", armid.PrivateEndpointConnections) {
 			if s := text(o, "properties", "privateLinkServiceConnectionState", "status"); equalFold(s, "Approved") || equalFold(s, "Pending") {

@@ -24,7 +24,7 @@ var children = map[string][]string{
 	strings.ToLower(armid.PrivateLinkServices):   {armid.IPConfigurations, armid.PrivateEndpointConnections},
 }
 
-// writable are the kinds of children that can be written without their parent (reference/azure-limits-and-errors.md §4).
+// writable are the kinds of children that can be written without their parent (REST specification).
 var writable = []string{
 	armid.BackendAddressPools, armid.InboundNATRules, armid.SecurityRules, armid.Subnets, armid.PrivateEndpointConnections,
 }

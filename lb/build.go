@@ -34,7 +34,7 @@ var (
 
 // Build computes what Azure should have for the Services of in, given what it has: which load balancer, address, public IP and rules each
 // Service gets. It never fails: whatever stands in a Service's way is a finding, and a Service with a finding that holds it keeps what it
-// has in Azure, unchanged (design D2). The order of objects never matters.
+// has in Azure, unchanged. The order of objects never matters.
 func Build(c Cluster, in Objects, seen Observed) (Desired, []Finding) {
 	b := newBuilder(c, in, seen)
 	for {
@@ -128,7 +128,7 @@ func (b *builder) add(svc *corev1.Service) {
 	b.byName[name] = s
 }
 
-// claimBases gives each base name to one Service (design D15): upstream cuts uids, so two may be alike.
+// claimBases gives each base name to one Service: upstream cuts uids, so two may be alike.
 func (b *builder) claimBases() {
 	for _, s := range b.services {
 		winner, loser := b.byBase[s.base], s
@@ -298,7 +298,7 @@ func (b *builder) keepsName(name types.NamespacedName) bool {
 }
 
 // order returns the Services to serve, in the order in which they claim what cannot be had twice: those that are there already, then the
-// older, then by name (design D15). Services whose frontend others use too come last: they may move only when the others do not stay.
+// older, then by name. Services whose frontend others use too come last: they may move only when the others do not stay.
 func (b *builder) order() []*service {
 	var list []*service
 	for _, s := range b.services {

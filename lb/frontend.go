@@ -246,7 +246,7 @@ func (d *outline) unpinnedFrontend(w internalWish) (Frontend, *fieldError) {
 	if sameButFamily(old.Name, name) && (w.s.cfg.Subnet == "" || old.Subnet.Equal(w.subnet.ID)) {
 		return old, nil
 	}
-	// The frontend has to be rebuilt; the address that clients know stays if the new subnet has room for it (design D7).
+	// The frontend has to be rebuilt; the address that clients know stays if the new subnet has room for it.
 	keep := w.l.seen.address(d.seen, old)
 	if !contains(w.subnet.Prefixes, keep) {
 		keep = netip.Addr{}

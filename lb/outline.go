@@ -375,7 +375,7 @@ func (d *outline) checkClaims(s *service, p part) []fieldError {
 	return bad
 }
 
-// checkLimits keeps a Service out whose rules or frontends would not fit (design D13).
+// checkLimits keeps a Service out whose rules or frontends would not fit.
 func (d *outline) checkLimits(p part) []fieldError {
 	l, rules, frontends := p.balancer, 0, 0
 	for _, ports := range p.ports {

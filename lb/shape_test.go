@@ -64,7 +64,7 @@ func names(want lb.Desired) []string {
 	return list
 }
 
-// TestNames pins names of upstream (reference/load-balancer.md §3, public-ip.md §2.2).
+// TestNames pins names of upstream.
 func TestNames(t *testing.T) {
 	const uid, base = "257b9655-5137-4ad2-b091-ef3f07043ad3", "a257b965551374ad2b091ef3f07043ad"
 	const uid2, base2 = "5f2b6c1e-8d3a-4c47-9b1e-0a1b2c3d4e5f", "a5f2b6c1e8d3a4c479b1e0a1b2c3d4e5"
@@ -137,7 +137,7 @@ func securityRules(want lb.Desired) []string {
 	return list
 }
 
-// TestSecurityRules pins which rules a Service gets (reference/access-control.md §4).
+// TestSecurityRules pins which rules a Service gets.
 func TestSecurityRules(t *testing.T) {
 	const deny = "azure-deny-all-except-load-balancer-source-ranges"
 	ranges := func(v string) map[string]string { return map[string]string{"azure-allowed-ip-ranges": v} }
@@ -186,7 +186,7 @@ func TestSecurityRules(t *testing.T) {
 	}
 }
 
-// TestSecurityRuleNames pins the hashes of reference/access-control.md §5.1.
+// TestSecurityRuleNames pins the hashes in the names of security rules.
 func TestSecurityRuleNames(t *testing.T) {
 	for _, c := range []struct {
 		ports       []int32
@@ -226,7 +226,7 @@ func TestSecurityRuleNames(t *testing.T) {
 	}
 }
 
-// TestProbes pins which probe a rule has (reference/load-balancer.md §7).
+// TestProbes pins which probe a rule has.
 func TestProbes(t *testing.T) {
 	local := func(s *corev1.Service) {
 		s.Spec.ExternalTrafficPolicy, s.Spec.HealthCheckNodePort = corev1.ServiceExternalTrafficPolicyLocal, 32001
