@@ -60,9 +60,8 @@ func Example() {
 	//    + load balancer kubernetes-internal: Standard in westeurope
 	//        shop/orders asks for it (spec.type)
 	//    + frontend a4d0f1a526f0b4a399d1e0c6f5b1d7a1: IPv4 address in subnet nodes (known after apply)
-	//        shop/orders asks for it (subnetName)
+	//        shop/orders asks for it (azure.json subnetName)
 	//    + pool kubernetes: 1 member
-	//        nodes joined or left
 	//        shop/orders asks for it (spec.type)
 	//    + probe a4d0f1a526f0b4a399d1e0c6f5b1d7a1-TCP-80: Tcp port 30080 every 5 s
 	//        shop/orders asks for it (spec.ports[0])

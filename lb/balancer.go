@@ -268,9 +268,10 @@ func (l *balancerDraft) seenPool(name string) *Pool {
 
 // wantPool returns one pool with its members. Members of pools of interfaces, and of pools that somebody else looks after, stay as they are.
 func (d *outline) wantPool(l *balancerDraft, name string, seen *Pool, list []Member) Pool {
-	d.because(l.id.Child(armid.BackendAddressPools, name).Key(), Cause{Reason: ReasonNodes})
 	want := Pool{Name: name, Interfaces: d.c.PoolType == PoolInterfaces}
 	if seen != nil {
+		// A new pool is there because Services ask for it, whatever the nodes do.
+		d.because(l.id.Child(armid.BackendAddressPools, name).Key(), Cause{Reason: ReasonNodes})
 		want = *seen
 		if seen.Interfaces || d.preConfigured(l) {
 			return want

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,6 +131,15 @@ type file struct {
 	ServiceGatewayEnabled         bool              `json:"serviceGatewayEnabled"`
 	MultipleStandardLoadBalancers []multipleEntry   `json:"multipleStandardLoadBalancerConfigurations"`
 }
+
+// configurationKeys are the keys of azure.json, as [file] spells them.
+var configurationKeys = func() map[string]bool {
+	keys := map[string]bool{}
+	for f := range reflect.TypeFor[file]().Fields() {
+		keys[f.Tag.Get("json")] = true
+	}
+	return keys
+}()
 
 type multipleEntry struct {
 	Name                     string                `json:"name"`

@@ -35,6 +35,7 @@ func Diff(seen Observed, want Desired) (Plan, error) {
 	d.writeSecurityGroups()
 	d.securityBeforeSwitches()
 	d.markOpenFrontends()
+	d.markMoved()
 	slices.SortStableFunc(d.findings, compareFindings)
 	return Plan{Steps: d.steps.ordered(), Findings: d.findings}, nil
 }

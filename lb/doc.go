@@ -23,7 +23,7 @@
 //	   + load balancer kubernetes-internal: Standard in westeurope
 //	       default/web asks for it (spec.type)
 //	   + frontend a5f2b6c1e8d3a4c479b1e0a1b2c3d4e5: IPv4 address in subnet nodes (known after apply)
-//	       default/web asks for it (subnetName)
+//	       default/web asks for it (azure.json subnetName)
 //	   + pool kubernetes: 1 member
 //	       nodes joined or left
 //	       default/web asks for it (spec.type)

@@ -230,7 +230,7 @@ func reasons(causes []Cause) []string {
 	for _, g := range order {
 		line := reasonText(g.reason, services[g])
 		if g.field != "" {
-			line += " (" + g.field + ")"
+			line += " (" + fieldText(g.field) + ")"
 		}
 		lines = append(lines, line)
 	}
@@ -238,6 +238,15 @@ func reasons(causes []Cause) []string {
 		lines = append(lines[:3], fmt.Sprintf("and %s", count(len(lines)-3, "more reason")))
 	}
 	return lines
+}
+
+// fieldText says of a field of the configuration that it is one: its name alone reads like a field of the Service.
+func fieldText(field string) string {
+	key, _, _ := strings.Cut(field, "[")
+	if configurationKeys[key] {
+		return "azure.json " + field
+	}
+	return field
 }
 
 // reasonText prints a reason as a sentence about services; the empty one stands for the configuration or the nodes.

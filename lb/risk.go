@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/azlb/azlb/lb/armid"
 )
 
 // lbRisks returns what leading l from before to after does to traffic: [RiskTraffic] if something that carries traffic is removed or
@@ -39,6 +41,44 @@ func lbRisks(l *lbDraft, before, after LoadBalancer, changes []Change) []Risk {
 		}
 	}
 	return risks
+}
+
+// markMoved marks the writes that make rules of a Service anew while the same ones stay on another load balancer, where nobody looks after
+// them any more: the Service's status will name the new address, and clients of the old one are on their own. It is what another cluster
+// name, or another name of the load balancer, comes to.
+func (d *differ) markMoved() {
+	for _, l := range d.lbs {
+		if l.doomed || l.last == nil || !d.leavesBehind(l) {
+			continue
+		}
+		l.last.risks = append(l.last.risks, RiskAddress, RiskTraffic)
+		slices.Sort(l.last.risks)
+		l.last.risks = slices.Compact(l.last.risks)
+	}
+}
+
+// leavesBehind reports whether a rule that l gets is, and stays, on another load balancer too. Only names made of a uid tell.
+func (d *differ) leavesBehind(l *lbDraft) bool {
+	had := ruleKind.byName(l.seen.Rules)
+	made := map[string]bool{}
+	for _, r := range l.after.Rules {
+		if _, ok := had[strings.ToLower(r.Name)]; !ok && baseOf(r.Name) != "" {
+			made[strings.ToLower(r.Name)] = true
+		}
+	}
+	if len(made) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(d.seen.LoadBalancers, func(s SeenLoadBalancer) bool {
+		return !s.ID.Equal(l.id) && slices.ContainsFunc(s.Rules, func(r Rule) bool {
+			return made[strings.ToLower(r.Name)] && !d.dropsRule(s.ID, r)
+		})
+	})
+}
+
+// dropsRule reports whether the plan removes a rule.
+func (d *differ) dropsRule(balancer ID, r Rule) bool {
+	return d.remove[balancer.Key()] || d.remove[balancer.Child(armid.LoadBalancingRules, r.Name).Key()]
 }
 
 // poolRisks is [lbRisks] for the write of one pool.
@@ -129,9 +169,7 @@ func publicIPRisks(fields []FieldChange) []Risk {
 	return nil
 }
 
-// risks returns [RiskExposure] if the write from before to after lets in what was not let in before: an allowance for a destination that
-// was there already and that no allowance covered, or a denial taken from an address that stays. What is allowed for addresses that are
-// new with this plan is what their Service asks for, no risk.
+// risks returns [RiskExposure] and [RiskTraffic], sorted, if the write from before to after opens or cuts something.
 func (g *securityDraft) risks(before, after SecurityGroup, changes []Change) []Risk {
 	gone := map[string]bool{}
 	for _, c := range changes {
@@ -139,9 +177,33 @@ func (g *securityDraft) risks(before, after SecurityGroup, changes []Change) []R
 			gone[strings.ToLower(c.Ref.Name())] = true
 		}
 	}
+	var risks []Risk
+	if g.exposes(before, after, gone) {
+		risks = append(risks, RiskExposure)
+	}
+	if g.cuts(before, after, gone) {
+		risks = append(risks, RiskTraffic)
+	}
+	return risks
+}
+
+// cuts reports whether an address loses its last allowance while a load balancer goes on serving it. Where that changes too, its own write
+// has the mark.
+func (g *securityDraft) cuts(before, after SecurityGroup, gone map[string]bool) bool {
+	now := allowances(after.Rules)
+	return slices.ContainsFunc(rulePairs(after.Rules, before.Rules), func(p rulePair) bool {
+		s, served := g.served[p.to.IP]
+		return served && !s.changing && p.rule.Access == "Allow" && !p.rule.Outbound && len(now[p.to]) == 0 && !gone[strings.ToLower(p.rule.Name)]
+	})
+}
+
+// exposes reports whether the write from before to after lets in what was not let in before: an allowance for a destination that
+// was there already and that no allowance covered, or a denial taken from an address that stays. What is allowed for addresses that are
+// new with this plan is what their Service asks for, no risk.
+func (g *securityDraft) exposes(before, after SecurityGroup, gone map[string]bool) bool {
 	for _, p := range rulePairs(after.Rules, before.Rules) {
 		if p.rule.Access == "Deny" && !p.rule.Outbound && !g.served[p.to.IP].dropped && !gone[strings.ToLower(p.rule.Name)] {
-			return []Risk{RiskExposure}
+			return true
 		}
 	}
 	allowed := allowances(before.Rules)
@@ -152,10 +214,10 @@ func (g *securityDraft) risks(before, after SecurityGroup, changes []Change) []R
 		_, served := g.served[p.to.IP]
 		_, named := allowed[p.to]
 		if (served || named) && !covered(p.rule, allowed[p.to]) {
-			return []Risk{RiskExposure}
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // allowances lists the allowing rules by destination; denied destinations have an entry too, since they are no news either.
