@@ -70,6 +70,7 @@ func (c *Cloud) Call(ctx context.Context, call Call) (Answer, error) {
 		return Answer{}, err
 	}
 	if late := f.late(); late != nil {
+		c.End(call.ID, late)
 		return Answer{}, late
 	}
 	return answer, nil

@@ -199,6 +199,21 @@ func (c *Cloud) force(id lb.ID, body armwire.Object) error {
 	if err := c.assign(top, old, body, given); err != nil {
 		return err
 	}
+	keepFailed(top, given, body)
 	c.store(top, body)
 	return nil
+}
+
+// keepFailed lets what is put by force, or loaded, be in the state that is given.
+func keepFailed(id lb.ID, given, body armwire.Object) {
+	if text(given, "properties", provisioningState) == failedState {
+		properties(body)[provisioningState] = failedState
+	}
+	for _, kind := range childKinds(id) {
+		for _, o := range objects(given, "properties", kind) {
+			if text(o, "properties", provisioningState) == failedState {
+				properties(child(body, kind, text(o, "name")))[provisioningState] = failedState
+			}
+		}
+	}
 }

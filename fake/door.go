@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/azlb/azlb/internal/armwire"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
@@ -39,11 +40,27 @@ func (c *Cloud) Intercept(ctx context.Context, call Call, serve func() (Answer, 
 	return answer, c.wait(ctx, f.delay())
 }
 
-// Touch moves the ETag of the resource that id is or is in, as the end of an operation on it does.
-func (c *Cloud) Touch(id lb.ID) {
+// End moves the ETag of the resource that id is or is in, as the end of an operation on it does. If the operation fails, both show it in
+// their provisioningState until they are written again, and nothing that is written may refer to them; but for an operation that a newer
+// one replaced, which says nothing about the resource.
+func (c *Cloud) End(id lb.ID, fails *provider.OpError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.touch(id.Top().Key())
+	top, kind, name := split(id)
+	r := c.resources[top.Key()]
+	if r == nil {
+		return
+	}
+	c.touch(top.Key())
+	if fails == nil || fails.Kind == provider.Replan {
+		return
+	}
+	body := armwire.Clone(r.body)
+	properties(body)[provisioningState] = failedState
+	if o := child(body, kind, name); o != nil {
+		properties(o)[provisioningState] = failedState
+	}
+	r.body = body
 }
 
 // Groups returns the resource groups with their locations.

@@ -42,6 +42,46 @@ func tagOf(t *testing.T, cloud *fake.Cloud) any {
 	return tags["a"]
 }
 
+func stateOf(t *testing.T, cloud *fake.Cloud) any {
+	t.Helper()
+	answer, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodGet, ID: doorNSG})
+	if err != nil {
+		t.Fatal(err)
+	}
+	properties, _ := answer.Body["properties"].(map[string]any)
+	return properties["provisioningState"]
+}
+
+// TestFailedChild: a child whose write failed and its parent show it, until the parent is written.
+func TestFailedChild(t *testing.T) {
+	cloud := doorCloud(t)
+	rule := doorNSG.Child(armid.SecurityRules, "r")
+	body := map[string]any{"properties": map[string]any{
+		"priority": 500, "access": "Allow", "direction": "Inbound", "protocol": "Tcp", "sourcePortRange": "*", "destinationPortRange": "80",
+		"sourceAddressPrefix": "*", "destinationAddressPrefix": "*",
+	}}
+	cloud.Inject(fake.Fault{Method: http.MethodPut, Late: true, Code: "InternalServerError"})
+	if _, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodPut, ID: rule, Body: body}); err == nil {
+		t.Fatal("no failure")
+	}
+	for _, want := range []string{"Failed", "Succeeded"} {
+		answer, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodGet, ID: rule})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answer.Body["properties"].(map[string]any)["provisioningState"]; got != want || stateOf(t, cloud) != want {
+			t.Errorf("rule %s, group %s; want %s", got, stateOf(t, cloud), want)
+		}
+		whole, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodGet, ID: doorNSG})
+		if err == nil {
+			_, err = cloud.Call(t.Context(), fake.Call{Method: http.MethodPut, ID: doorNSG, Body: whole.Body})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestLateFailure(t *testing.T) {
 	cloud := doorCloud(t)
 	cloud.Inject(fake.Fault{Method: http.MethodPut, Late: true, Code: "InternalServerError", Message: "no"})
@@ -51,6 +91,23 @@ func TestLateFailure(t *testing.T) {
 	}
 	if got := tagOf(t, cloud); got != "b" {
 		t.Errorf("tag %v, want what was written", got)
+	}
+	if got := stateOf(t, cloud); got != "Failed" {
+		t.Errorf("state %s, want that of the operation", got)
+	}
+	data, err := cloud.Dump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cloud.Load(data); err != nil || stateOf(t, cloud) != "Failed" {
+		t.Errorf("loaded: %v, state %s", err, stateOf(t, cloud))
+	}
+	if _, err := cloud.Call(t.Context(), tagged(doorNSG, "b")); err != nil || stateOf(t, cloud) != "Succeeded" {
+		t.Errorf("written again: %v, state %s", err, stateOf(t, cloud))
+	}
+	cloud.Inject(fake.Fault{Method: http.MethodPut, Late: true, Code: "CanceledAndSupersededDueToAnotherOperation"})
+	if _, err := cloud.Call(t.Context(), tagged(doorNSG, "b")); provider.KindOf(err) != provider.Replan || stateOf(t, cloud) != "Succeeded" {
+		t.Errorf("superseded: %v, state %s", err, stateOf(t, cloud))
 	}
 	cloud.Inject(fake.Fault{Method: http.MethodDelete, Late: true, Code: "InternalServerError"})
 	if _, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodDelete, ID: doorNSG}); err == nil {
@@ -122,5 +179,5 @@ func TestPlaces(t *testing.T) {
 	if groups := cloud.Groups(); groups[doorGroup] != "westus2" {
 		t.Errorf("groups %v", groups)
 	}
-	cloud.Touch(doorNSG) // of nothing is nothing
+	cloud.End(doorNSG, nil) // of nothing is nothing
 }

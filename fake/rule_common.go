@@ -22,6 +22,8 @@ var commonRules = []rule{
 	{"tags", "", onPut(checkTags)},
 	// The SKU of load balancers and public IPs cannot be changed, but for the upgrade of a static public IP that nothing has.
 	{"sku-immutable", "", onUpdate(checkSKUChange)},
+	// What the last operation on failed cannot be referred to (ReferencedResourceNotProvisioned, as users report it).
+	{"failed-reference", "", onPut(checkReferencesFailed)},
 	// Azure creates no Basic load balancers and public IPs since 2025-09-30 (announcement of its retirement).
 	{RuleBasicSKU, "", onPut(checkBasicSKU)},
 }
@@ -114,6 +116,22 @@ func checkSKUChange(w *write) *provider.OpError {
 		return refuse(400, "SkuCannotBeChanged", "", "The SKU of %s cannot be changed from %s to %s.", w.id, sku(w.old), sku(w.new))
 	}
 	return nil
+}
+
+func checkReferencesFailed(w *write) *provider.OpError {
+	var failed lb.ID // the first, so that the answer is always the same
+	for e := range edgesOf(w.new) {
+		top := e.to.Top()
+		r := w.c.resources[top.Key()]
+		if r != nil && !top.Equal(w.id) && text(r.body, "properties", provisioningState) == failedState && (failed == "" || armid.Compare(r.id, failed) < 0) {
+			failed = r.id
+		}
+	}
+	if failed == "" {
+		return nil
+	}
+	return refuse(429, "ReferencedResourceNotProvisioned", failed, "Cannot proceed with operation because resource %s used by resource %s is not "+
+		"in Succeeded state. Resource is in %s state.", failed, w.id, failedState)
 }
 
 func checkBasicSKU(w *write) *provider.OpError {

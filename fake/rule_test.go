@@ -149,6 +149,7 @@ var ruleTests = []struct {
 	{"tags", "a key with a slash", "publicIPAddresses/free", "InvalidTagNameCharacters", []edit{set(`{"tags":{"a/b":""}}`)}},
 	{"tags", "a value of 257 characters", "publicIPAddresses/free", "InvalidTagValueLength", []edit{set(`{"tags":{"k":"` + strings.Repeat("v", 257) + `"}}`)}},
 	{"tags", "keys that differ in case only", "publicIPAddresses/free", "DuplicateTagName", []edit{set(`{"tags":{"k":"","K":""}}`)}},
+	{"failed-reference", "a public IP whose last operation failed", "loadBalancers/lb", "ReferencedResourceNotProvisioned", []edit{with(frontends, "x", `{"publicIPAddress":{"id":"~/publicIPAddresses/broken"}}`)}},
 	{"sku-immutable", "Standard to Basic", "publicIPAddresses/free6", "SkuCannotBeChanged", []edit{set(`{"sku":{"name":"Basic"}}`)}},
 	{"basic-sku", "a new public IP", "publicIPAddresses/new", "IPv4BasicSkuPublicIpCountLimitReached", []edit{set(newIP), set(`{"sku":{"name":"Basic"}}`)}},
 	{"basic-sku", "a new load balancer", "loadBalancers/new", "BasicSkuLoadBalancerNotAllowed", []edit{set(newLB), set(`{"sku":{"name":"Basic"}}`)}},
@@ -426,6 +427,7 @@ func prepared(t *testing.T, waive ...fake.Rule) *fake.Cloud {
 	cloud := world(t, waive...)
 	put(t, cloud, "loadBalancers/ip", `{"location":"westus","sku":{"name":"Standard"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{`+inNet+`}}],
 		"backendAddressPools":[{"name":"p","properties":{"virtualNetwork":{"id":"~/virtualNetworks/vnet"},"loadBalancerBackendAddresses":[{"name":"n","properties":{"ipAddress":"10.0.0.10"}}]}}]}}`)
+	put(t, cloud, "publicIPAddresses/broken", `{"location":"westus","sku":{"name":"Standard"},"properties":{"publicIPAllocationMethod":"Static","provisioningState":"Failed"}}`)
 	put(t, cloud, "loadBalancers/scaled", `{"location":"westus","sku":{"name":"Standard"},"properties":{}}`)
 	put(t, cloud, "privateLinkServices/svc/privateEndpointConnections/pe", `{"properties":{"privateLinkServiceConnectionState":{"status":"Approved"}}}`)
 	return cloud

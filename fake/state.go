@@ -156,6 +156,12 @@ func withChild(body armwire.Object, kind, name string, c armwire.Object) armwire
 	return body
 }
 
+// Where a resource shows how the last operation on it ended, and the state of one that failed.
+const (
+	provisioningState = "provisioningState"
+	failedState       = "Failed"
+)
+
 // complete returns body as ARM keeps it: without what a client cannot write, with ids, names, types and defaults. Spelling of ids and names
 // that were there before is kept, and so is what ARM assigned, which is taken from the first of sources that has it. The arguments stay as
 // they are.
@@ -166,7 +172,7 @@ func complete(id lb.ID, old, body armwire.Object, sources ...armwire.Object) arm
 		stripLinks(typ, body) // first, since members are told apart by what StripReadOnly removes
 		armwire.StripReadOnly(typ, body)
 		armwire.FillDefaults(typ, body)
-		properties(body)["provisioningState"] = "Succeeded"
+		properties(body)[provisioningState] = "Succeeded"
 	}
 	if old != nil {
 		id = lb.ID(text(old, "id"))
@@ -214,7 +220,7 @@ func completeChildren(id lb.ID, typ, kind string, old, body armwire.Object) {
 		if spelled := lb.ID(text(was, "id")); spelled.Equal(lb.ID(text(o, "id"))) {
 			o["id"] = string(spelled)
 		}
-		properties(o)["provisioningState"] = "Succeeded"
+		properties(o)[provisioningState] = "Succeeded"
 	}
 }
 

@@ -15,6 +15,7 @@ type lbDraft struct {
 	id            ID
 	seen          SeenLoadBalancer // zero if it is not there yet
 	exists        bool
+	failed        bool         // the last operation on it failed, so it is written whatever changes
 	doomed        bool         // is deleted for good
 	before, after LoadBalancer // our part
 	seenByName    map[string]Frontend
@@ -50,6 +51,7 @@ func (d *differ) compareLoadBalancers() {
 			l.doomed, l.before = true, canonicalLB(s.LoadBalancer)
 		case exists:
 			l.before, l.after = d.ourLoadBalancer(s.LoadBalancer, want)
+			l.failed = s.Failed && wants(d.want.LoadBalancers, func(l LoadBalancer) ID { return l.ID }, s.ID)
 			if d.rebuilds[want.ID.Key()] {
 				d.rebuild(l, want)
 			}
@@ -359,6 +361,9 @@ func (d *differ) putLoadBalancer(l *lbDraft, before, after LoadBalancer) *draft 
 func (d *differ) updateLoadBalancer(l *lbDraft) {
 	changes := d.lbChanges(l.before, l.after)
 	switch {
+	case l.failed:
+		changes = d.again(changes, l.id)
+		l.last = d.steps.add(stageLoadBalancer, PutLoadBalancer{l.before, l.after, changes}, lbRisks(l, l.before, l.after, changes))
 	case len(changes) == 0:
 	case len(changes) == 1 && changes[0].Ref.Equal(l.id):
 		d.steps.add(stageLoadBalancer, TagResource{l.before.ID, l.before.Tags, l.after.Tags, changes}, nil)

@@ -12,10 +12,13 @@ import (
 // load balancer that drops its frontend, and comes after the one that makes it, since ARM lets neither stand without the other.
 func (d *differ) writePrivateLinks() {
 	subnets := d.writeSubnets()
+	id := func(p pls.PrivateLinkService) ID { return p.ID }
 	seen := map[string]pls.PrivateLinkService{}
+	failed := map[string]bool{}
 	var ids []ID
 	for _, s := range d.seen.PrivateLinkServices {
 		seen[s.ID.Key()] = s.PrivateLinkService
+		failed[s.ID.Key()] = s.Failed && wants(d.want.PrivateLinkServices, id, s.ID)
 		ids = append(ids, s.ID)
 	}
 	bare := func(id ID) pls.PrivateLinkService {
@@ -23,7 +26,6 @@ func (d *differ) writePrivateLinks() {
 		p.Tags = nil
 		return p
 	}
-	id := func(p pls.PrivateLinkService) ID { return p.ID }
 	for _, want := range targets(d.want.PrivateLinkServices, id, bare, d, armid.PrivateLinkServices, ids) {
 		before, exists := seen[want.ID.Key()]
 		again := exists && slices.ContainsFunc(d.want.Recreate, want.ID.Equal)
@@ -36,7 +38,7 @@ func (d *differ) writePrivateLinks() {
 		if whole && !again {
 			continue
 		}
-		put := d.putPrivateLink(before, exists && !again, want)
+		put := d.putPrivateLink(before, exists && !again, failed[want.ID.Key()], want)
 		if put == nil {
 			continue
 		}
@@ -134,8 +136,8 @@ func withoutEcho(p pls.PrivateLinkService) pls.PrivateLinkService {
 	return p
 }
 
-// putPrivateLink creates or updates one private link service; nil if it is as wanted.
-func (d *differ) putPrivateLink(before pls.PrivateLinkService, exists bool, want pls.PrivateLinkService) *draft {
+// putPrivateLink creates or updates one private link service; nil if it is as wanted and the last operation on it did not fail.
+func (d *differ) putPrivateLink(before pls.PrivateLinkService, exists, failed bool, want pls.PrivateLinkService) *draft {
 	before, after := withoutEcho(before), withoutEcho(want)
 	if !exists {
 		op := PutPrivateLinkService{pls.PrivateLinkService{}, after, []Change{d.why.change(Create, want.ID, nil)}}
@@ -146,7 +148,8 @@ func (d *differ) putPrivateLink(before pls.PrivateLinkService, exists bool, want
 	before.Tags, after.Tags = plsTags(old), plsTags(now)
 	fields := privateLinkFields(before, after)
 	all := slices.Concat(fields, tagFields(old, now))
-	change := d.why.change(Update, before.ID, fieldList(all).sorted())
+	change := d.updateOf(before.ID, all, failed)
+	fields, all = append(fields, stateField(failed)...), append(all, stateField(failed)...)
 	switch {
 	case len(all) == 0:
 		return nil

@@ -117,7 +117,8 @@ func (d *differ) writePublicIPs() {
 			gone := d.deletePublicIP(seen.PublicIP, recreated([]Change{d.why.change(Delete, seen.ID, nil)}))
 			d.createPublicIP(want, gone)
 		default:
-			d.updatePublicIP(seen.PublicIP, want)
+			failed := seen.Failed && wants(d.want.PublicIPs, func(p PublicIP) ID { return p.ID }, seen.ID)
+			d.updatePublicIP(seen.PublicIP, want, failed)
 		}
 	}
 }
@@ -157,8 +158,8 @@ func (d *differ) afterUsers(ip ID, write *draft) {
 }
 
 // updatePublicIP writes what differs. A write that takes something from a Service, its entry in the tags or its DNS label, comes after
-// the load balancers that stop serving it; any other comes before them.
-func (d *differ) updatePublicIP(seen, want PublicIP) {
+// the load balancers that stop serving it; any other comes before them. One whose last operation failed is written whatever differs.
+func (d *differ) updatePublicIP(seen, want PublicIP, failed bool) {
 	before, after := seen, want
 	after.ID, after.Location, after.EdgeZone, after.Zones = seen.ID, seen.Location, seen.EdgeZone, seen.Zones
 	if want.SKU == "" || seen.SKU == "" || !strings.EqualFold(want.SKU, "Standard") {
@@ -170,7 +171,8 @@ func (d *differ) updatePublicIP(seen, want PublicIP) {
 	tags := tagFields(before.Tags, after.Tags)
 	late := slices.ContainsFunc(tags, takesAway) || before.DNSLabel != "" && after.DNSLabel == ""
 	all := slices.Concat(fields, tags)
-	change := d.why.change(Update, seen.ID, fieldList(all).sorted())
+	change := d.updateOf(seen.ID, all, failed)
+	fields, all = append(fields, stateField(failed)...), append(all, stateField(failed)...)
 	var write *draft
 	switch {
 	case len(all) == 0:

@@ -21,6 +21,7 @@ var ErrNoAddress = errors.New("has no address yet")
 // securityDraft is one security group on its way into the plan.
 type securityDraft struct {
 	exists        bool
+	failed        bool          // the last operation on it failed, so it is written whatever changes
 	before, after SecurityGroup // our part
 	served        map[netip.Addr]servedAddr
 	anyChanging   bool // whether any of served is
@@ -64,6 +65,7 @@ func (d *differ) writeSecurityGroups() {
 		s, exists := seen[want.ID.Key()]
 		g := &securityDraft{exists: exists, served: served, anyChanging: changing}
 		g.before, g.after = d.ourSecurityGroup(s.SecurityGroup, want, exists)
+		g.failed = s.Failed && len(g.after.Rules) > 0
 		g.added, g.removed = rulePairs(g.before.Rules, g.after.Rules), rulePairs(g.after.Rules, g.before.Rules)
 		d.writeSecurityGroup(g)
 	}
@@ -447,11 +449,17 @@ func (d *differ) putSecurityGroup(g *securityDraft, before, after SecurityGroup,
 		changes = slices.Insert(changes, 0, d.why.change(Update, after.ID, f))
 	}
 	tags := len(changes) > rules
+	if g.failed {
+		changes = d.again(changes, after.ID)
+	}
 	risks := g.risks(before, after, changes)
 	var op Op
 	switch {
 	case len(changes) == 0:
 		return nil
+	case g.failed:
+		g.failed = false // the first write mends it
+		op = PutSecurityGroup{before, after, changes}
 	case rules == 0 && exists:
 		op, risks = TagResource{after.ID, before.Tags, after.Tags, changes}, nil
 	case rules == 1 && !tags:

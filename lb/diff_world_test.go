@@ -101,7 +101,7 @@ func (w *diffWorld) do(op Op) {
 			return
 		}
 		tags := diffTags(w.PublicIPs[i].Tags, op.Before.Tags, op.After.Tags)
-		w.PublicIPs[i].PublicIP = op.After
+		w.PublicIPs[i].PublicIP, w.PublicIPs[i].Failed = op.After, false
 		w.PublicIPs[i].Tags = tags
 	case DeletePublicIP:
 		w.PublicIPs = diffWithout(w.PublicIPs, func(p SeenPublicIP) ID { return p.ID }, op.Before.ID)
@@ -114,6 +114,7 @@ func (w *diffWorld) do(op Op) {
 			if g.ID.Equal(op.After.ID) {
 				w.SecurityGroups[i].Rules = diffOverlay(securityKind, g.Rules, op.Before.Rules, op.After.Rules)
 				w.SecurityGroups[i].Tags = diffTags(g.Tags, op.Before.Tags, op.After.Tags)
+				w.SecurityGroups[i].Failed = false
 			}
 		}
 	case PutSecurityRule:
@@ -148,6 +149,7 @@ func (w *diffWorld) putLoadBalancer(op PutLoadBalancer) {
 		i = len(w.LoadBalancers) - 1
 	}
 	l := w.LoadBalancers[i]
+	l.Failed = false
 	l.Location, l.SKU, l.EdgeZone = op.After.Location, op.After.SKU, op.After.EdgeZone
 	l.Frontends = diffOverlay(frontendKind, l.Frontends, op.Before.Frontends, op.After.Frontends)
 	l.Pools = diffOverlay(poolKind, l.Pools, op.Before.Pools, op.After.Pools)

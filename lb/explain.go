@@ -279,6 +279,8 @@ func reasonText(r Reason, services []string) string {
 		return withServices("nothing uses it any more", who)
 	case ReasonRecreate:
 		return withServices("cannot be changed in place", who)
+	case ReasonFailed:
+		return withServices("the last operation on it failed, so it is written again", who)
 	default:
 		return withServices(string(r), who)
 	}

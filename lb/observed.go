@@ -7,6 +7,9 @@ import (
 )
 
 // Observed is what Azure has, as far as a [Scope] asked for it. It holds everything there, ours or not.
+//
+// Failed says of a resource that the last operation on it failed or was cancelled (properties.provisioningState): it shows what was asked
+// for, and may do something else until it is written again.
 type Observed struct {
 	LoadBalancers       []SeenLoadBalancer
 	PublicIPs           []SeenPublicIP
@@ -24,7 +27,8 @@ type Observed struct {
 // SeenLoadBalancer is a load balancer as read, with all its children.
 type SeenLoadBalancer struct {
 	LoadBalancer
-	ETag string
+	ETag   string
+	Failed bool // see [Observed]
 	// Assigned are the private addresses of internal frontends by frontend name, dynamic ones included.
 	Assigned map[string]netip.Addr
 	// Uses are outbound rules, inbound NAT rules and NAT pools: children that azlb never writes and that use frontends and pools.
@@ -42,6 +46,7 @@ type Use struct {
 type SeenPublicIP struct {
 	PublicIP
 	ETag     string
+	Failed   bool       // see [Observed]
 	Address  netip.Addr // invalid while none is assigned
 	Attached ID         // IP configuration that has it, empty for none
 	DNSOther bool       // dnsSettings hold something without a label
@@ -50,7 +55,8 @@ type SeenPublicIP struct {
 // SeenSecurityGroup is a security group as read, with all its rules.
 type SeenSecurityGroup struct {
 	SecurityGroup
-	ETag string
+	ETag   string
+	Failed bool // see [Observed]
 }
 
 // SeenNetwork is a virtual network as read.
@@ -68,7 +74,8 @@ type SeenSubnet struct {
 // SeenPrivateLinkService is a private link service as read.
 type SeenPrivateLinkService struct {
 	pls.PrivateLinkService
-	ETag string
+	ETag   string
+	Failed bool // see [Observed]
 }
 
 // SeenInterface is a network interface as read.

@@ -220,4 +220,5 @@ const (
 	ReasonNodes         Reason = "Nodes"         // nodes joined or left
 	ReasonUnused        Reason = "Unused"        // nothing uses it any more
 	ReasonRecreate      Reason = "Recreate"      // cannot be changed in place
+	ReasonFailed        Reason = "Failed"        // the last operation on it failed, so it is written again
 )

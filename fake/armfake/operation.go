@@ -30,11 +30,9 @@ type operation struct {
 	state  string
 }
 
-// provisioning is the state that the resource of the operation shows.
+// provisioning is the state that the operation gives its resource while it runs. How it ended shows in the cloud.
 func (op *operation) provisioning() string {
 	switch {
-	case op.state == failed:
-		return failed
 	case op.state != inProgress:
 		return succeeded
 	case op.method == http.MethodDelete && op.target == op.target.Top():
@@ -83,7 +81,7 @@ func (s *Server) busy(q *request) *provider.OpError {
 		"Another operation on this or dependent resource is in progress. To retrieve status of the operation use uri: %s.", s.link(q, op, "operations"))
 }
 
-// unready refuses a body that refers to a resource that is being changed or whose last operation failed.
+// unready refuses a body that refers to a resource that is being changed.
 func (s *Server) unready(id lb.ID, body armwire.Object) *provider.OpError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +158,7 @@ func (s *Server) settle() {
 		if op.fails != nil {
 			op.state = failed
 		}
-		s.cloud.Touch(op.target)
+		s.cloud.End(op.target, op.fails)
 	}
 }
 

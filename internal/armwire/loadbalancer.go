@@ -37,8 +37,9 @@ func readLoadBalancer(v view) lb.SeenLoadBalancer {
 			Rules:     readAll(v, rulesAt, readRule, ruleName),
 			Tags:      v.tags(),
 		},
-		ETag: v.text("etag"),
-		Uses: readUses(v),
+		ETag:   v.text("etag"),
+		Failed: failed(v.o),
+		Uses:   readUses(v),
 	}
 	for _, f := range v.children(frontendsAt) {
 		if a := f.addr("properties.privateIPAddress"); a.IsValid() {

@@ -43,6 +43,8 @@ type Result struct {
 // Only our part of raw counts: the children that Before or After name, the tags under their keys. Equal to After is [Done], equal to
 // Before is [Write] with our part of After laid over raw, so that everything else survives; anything else is [Conflict]. It leaves raw alone.
 //
+// What equals After is written once more if the last operation on it failed: it shows what was asked for, and may do something else.
+//
 // Never compared and never changed in what exists: location, extended location and the zones of public IPs.
 // Errors: a body that does not decode, an address that is still a reference, an operation that is not known.
 func Prepare(op lb.Op, raw Object) (Result, error) {
@@ -106,9 +108,9 @@ func create(creates bool, body func() Object) Result {
 // made by someone else.
 func update(m match, creates bool, raw Object, typ string, lay func(Object)) Result {
 	switch {
-	case m.after:
+	case m.after && !failed(raw):
 		return Result{Verdict: Done}
-	case creates || !m.before:
+	case !m.after && (creates || !m.before):
 		return Result{Verdict: Conflict}
 	}
 	body := Clone(raw)

@@ -297,3 +297,56 @@ func TestSingularAndPlural(t *testing.T) {
 		}
 	}
 }
+
+// TestPrepareAfterFailure: content equals what is wanted, and the last operation failed or was cancelled, so it is written once more.
+func TestPrepareAfterFailure(t *testing.T) {
+	for _, r := range rows(t) {
+		wanted := apply(t, r)
+		if wanted == nil || tagsOnly(r.op) {
+			continue
+		}
+		for state, want := range map[string]Verdict{"Failed": Write, "canceled": Write, "Succeeded": Done, "Updating": Done} {
+			body := Clone(wanted)
+			set(body, "properties.provisioningState", state)
+			got := mustPrepare(t, r.op, body)
+			if got.Verdict != want {
+				t.Errorf("%T in state %s: %v, want %v", r.op, state, got.Verdict, want)
+			}
+			if got.Verdict == Write && (got.Delete || got.TagsOnly || value(got.Body, "properties.provisioningState") != nil) {
+				t.Errorf("%T in state %s: %+v, want a PUT without the state", r.op, state, got)
+			}
+		}
+	}
+}
+
+// apply returns the body that r's operation leads to; nil if it deletes.
+func apply(t *testing.T, r row) Object {
+	t.Helper()
+	var raw Object
+	if r.before != "" {
+		raw = parse(t, r.before)
+	}
+	got := mustPrepare(t, r.op, raw)
+	if got.Verdict != Write || got.Delete {
+		return nil
+	}
+	return got.Body
+}
+
+func tagsOnly(op lb.Op) bool {
+	switch op.(type) {
+	case lb.TagPublicIP, lb.TagResource:
+		return true
+	default:
+		return false
+	}
+}
+
+func mustPrepare(t *testing.T, op lb.Op, raw Object) Result {
+	t.Helper()
+	r, err := Prepare(op, raw)
+	if err != nil {
+		t.Fatalf("%T: %v", op, err)
+	}
+	return r
+}

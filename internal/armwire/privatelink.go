@@ -28,7 +28,8 @@ func readPrivateLinkService(v view) lb.SeenPrivateLinkService {
 			AutoApproval:  v.texts("properties.autoApproval.subscriptions"),
 			Alias:         v.text("properties.alias"),
 		},
-		ETag: v.text("etag"),
+		ETag:   v.text("etag"),
+		Failed: failed(v.o),
 	}
 	for _, c := range v.children(ipConfigurationsAt) {
 		s.NAT = append(s.NAT, readNAT(c))

@@ -31,6 +31,7 @@ func readPublicIP(v view) lb.SeenPublicIP {
 			Tags:       v.tags(),
 		},
 		ETag:     v.text("etag"),
+		Failed:   failed(v.o),
 		Address:  v.addr("properties.ipAddress"),
 		Attached: cmp.Or(v.id("properties.ipConfiguration.id"), v.id("properties.natGateway.id")),
 	}

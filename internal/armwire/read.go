@@ -253,3 +253,9 @@ func byName(a, b string) int {
 	}
 	return strings.Compare(a, b)
 }
+
+// failed reports whether the last operation on o, a resource or a child, failed or was cancelled.
+func failed(o Object) bool {
+	state, _ := value(o, "properties.provisioningState").(string)
+	return strings.EqualFold(state, "Failed") || strings.EqualFold(state, "Canceled")
+}

@@ -20,7 +20,8 @@ func SecurityGroup(o Object) (lb.SeenSecurityGroup, error) {
 				Rules: readAll(v, securityRulesAt, readSecurityRule, securityRuleName),
 				Tags:  v.tags(),
 			},
-			ETag: v.text("etag"),
+			ETag:   v.text("etag"),
+			Failed: failed(v.o),
 		}
 	})
 }
