@@ -28,6 +28,7 @@ var answers = []answer{
 		"ReferencedResourceNotProvisioned", Dependency,
 		"something that is referred to (interface, address, subnet, security group) is being changed or has failed; wait, or write it once unchanged",
 	},
+	{"InternalServerError", Retry, "a fault inside Azure; wait and send the same again"},
 	{"GatewayError", Retry, "a fault inside the network provider; wait and send the same again"},
 	{"AnotherOperationInProgress", Retry, "another operation changes the resource; wait until it is done"},
 	{"ConflictingConcurrentWriteNotAllowed", Replan, "somebody else writes the same resource; read it again and plan again"},

@@ -28,6 +28,7 @@ var codes = []struct {
 	{"RetryableError", 429, Retry},
 	{"RetryableErrorDueToAnotherOperation", 429, Retry},
 	{"ReferencedResourceNotProvisioned", 429, Dependency},
+	{"InternalServerError", 200, Retry},
 	{"GatewayError", 429, Retry},
 	{"AnotherOperationInProgress", 409, Retry},
 	{"ConflictingConcurrentWriteNotAllowed", 409, Replan},

@@ -20,7 +20,7 @@ func (w *World) misfortune(meddled func()) fake.Fault {
 		Method: pick(w, "", http.MethodPut, http.MethodPut, http.MethodDelete, http.MethodPatch), Skip: w.rng.IntN(4), Count: 1 + w.rng.IntN(2),
 		Path: pick(w, "", "", "/loadBalancers/", "/publicIPAddresses/", "/networkSecurityGroups/"),
 	}
-	switch w.rng.IntN(10) {
+	switch w.rng.IntN(11) {
 	case 0:
 		f.Status, f.Code = http.StatusTooManyRequests, pick(w, "TooManyRequests", "SubscriptionRequestsThrottled", "RetryableError")
 		f.RetryAfter = pick(w, time.Second, 30*time.Second, 2*time.Minute)
@@ -38,6 +38,9 @@ func (w *World) misfortune(meddled func()) fake.Fault {
 		return fake.CrashAfter(w.rng.IntN(4))
 	case 8:
 		f.Status, f.Code = http.StatusTooManyRequests, "ReferencedResourceNotProvisioned"
+	case 9:
+		f.Method = pick(w, http.MethodPut, http.MethodPut, http.MethodDelete)
+		f.Late, f.Code = true, pick(w, "InternalServerError", "RetryableErrorDueToAnotherOperation", "CanceledAndSupersededDueToAnotherOperation")
 	default:
 		f.Method = pick(w, http.MethodPut, http.MethodPut, http.MethodPatch, http.MethodDelete)
 		f.Meanwhile = func(c *fake.Cloud) {

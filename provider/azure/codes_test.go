@@ -38,6 +38,7 @@ var codes = []struct {
 	{"RetryableError", 429, retry},
 	{"RetryableErrorDueToAnotherOperation", 429, retry},
 	{"ReferencedResourceNotProvisioned", 429, dependency},
+	{"InternalServerError", 500, retry},
 	{"GatewayError", 429, retry},
 	{"AnotherOperationInProgress", 409, retry},
 	{"ConflictingConcurrentWriteNotAllowed", 409, replan},
