@@ -312,11 +312,20 @@ func securityRuleFields(b, a SecurityRule) []FieldChange {
 	l.addBool("Outbound", b.Outbound, a.Outbound)
 	l.add("Protocol", b.Protocol, a.Protocol)
 	l.add("Sources", strings.Join(b.Sources, ", "), strings.Join(a.Sources, ", "))
+	l.add("SourcePorts", sourcePortsText(b.SourcePorts), sourcePortsText(a.SourcePorts))
 	l.add("Ports", strings.Join(b.Ports, ", "), strings.Join(a.Ports, ", "))
 	if !slices.Equal(b.Destinations, a.Destinations) {
 		l.add("Destinations", addressesText(b.Destinations), addressesText(a.Destinations))
 	}
 	return l.sorted()
+}
+
+// sourcePortsText spells out that no port means any.
+func sourcePortsText(ports []string) string {
+	if len(ports) == 0 {
+		return "any"
+	}
+	return strings.Join(ports, ", ")
 }
 
 func addressesText(list []Address) string {

@@ -104,6 +104,9 @@ func (d *differ) ourSecurityGroup(seen, want SecurityGroup, exists bool) (before
 func canonicalRule(r SecurityRule) SecurityRule {
 	r.Sources = slices.Compact(slices.Sorted(slices.Values(r.Sources)))
 	r.Ports = slices.Compact(slices.Sorted(slices.Values(r.Ports)))
+	if r.SourcePorts = slices.Compact(slices.Sorted(slices.Values(r.SourcePorts))); slices.Contains(r.SourcePorts, "*") {
+		r.SourcePorts = nil
+	}
 	r.Destinations = sortedAddresses(r.Destinations)
 	return r
 }
@@ -280,7 +283,7 @@ func sourceRank(r SecurityRule) int {
 // sameMatch reports whether two rules of one name do the same to the same traffic, destinations aside.
 func sameMatch(a, b SecurityRule) bool {
 	return a.Access == b.Access && a.Outbound == b.Outbound && strings.EqualFold(a.Protocol, b.Protocol) &&
-		slices.Equal(a.Sources, b.Sources) && slices.Equal(a.Ports, b.Ports)
+		slices.Equal(a.Sources, b.Sources) && slices.Equal(a.SourcePorts, b.SourcePorts) && slices.Equal(a.Ports, b.Ports)
 }
 
 // rulePairs lists the destinations of rules in after that before lacks.

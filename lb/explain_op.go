@@ -203,7 +203,11 @@ func securityRuleText(r SecurityRule) string {
 	for i, a := range r.Destinations {
 		to[i] = a.String()
 	}
-	return fmt.Sprintf("%s %s from %s to %s port %s, priority %d", strings.ToLower(r.Access), protocolText(r.Protocol), atMost(r.Sources, 5),
+	from := atMost(r.Sources, 5)
+	if len(r.SourcePorts) > 0 {
+		from += " port " + atMost(r.SourcePorts, 10)
+	}
+	return fmt.Sprintf("%s %s from %s to %s port %s, priority %d", strings.ToLower(r.Access), protocolText(r.Protocol), from,
 		atMost(to, 5), atMost(r.Ports, 10), r.Priority)
 }
 

@@ -21,7 +21,8 @@ var update = flag.Bool("update-plans", false, "rewrite testdata/plan/*/plan.gold
 
 // TestPlans plans every directory of testdata/plan: services.yaml for the cluster of azure.json, on the Azure of seed.json with, where there
 // is one, what Sync made of before.yaml. deny.txt holds permissions that are missing, one "action scope" per line. The plan and its findings
-// are in plan.golden. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse it.
+// are in plan.golden. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse it. Cases that
+// follow upstream say in section which behaviour, in words.
 func TestPlans(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/plan/*/services.yaml")
 	if err != nil || len(dirs) == 0 {
@@ -30,6 +31,9 @@ func TestPlans(t *testing.T) {
 	for _, file := range dirs {
 		dir := filepath.Dir(file)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			if follows(dir) && len(strings.TrimSpace(string(mustRead(t, dir, "section")))) == 0 {
+				t.Error("section is empty: it says which behaviour of upstream the case follows")
+			}
 			c := openPlanCase(t, dir)
 			plan := planFor(t, c.cloud, c.cluster, c.in)
 			checkGolden(t, filepath.Join(dir, "plan.golden"), explained(t, plan))
@@ -41,6 +45,11 @@ func TestPlans(t *testing.T) {
 			}
 		})
 	}
+}
+
+// follows reports whether a case is one of those that stand for a behaviour of upstream.
+func follows(dir string) bool {
+	return strings.HasPrefix(filepath.Base(dir), "nsg-") || strings.HasPrefix(filepath.Base(dir), "pls-")
 }
 
 // planCase is one directory, read.

@@ -213,6 +213,8 @@ type SecurityRule struct {
 	Outbound bool     // managed rules are inbound
 	Protocol string   // Tcp, Udp or *
 	Sources  []string // canonical prefixes or one service tag or *; sorted
+	// SourcePorts are where the traffic comes from, sorted as text; empty for any port, as managed rules have it.
+	SourcePorts []string
 	// Destinations are where the traffic goes, sorted; addresses that are known only after a write are references.
 	Destinations []Address
 	Ports        []string // destination ports, sorted as text, or * alone

@@ -94,7 +94,7 @@ func publicIPName(cluster, base string, prefix ID, dual bool, f ipam.Family) str
 	return name + suffix(dual, f)
 }
 
-// allowName returns the name of the rule that allows sources to reach ports over protocol (access-control.md §5.1).
+// allowName returns the name of the rule that allows sources to reach ports over protocol.
 func allowName(f ipam.Family, protocol string, sources, ports []string) string {
 	sources, ports = slices.Clone(sources), slices.Clone(ports)
 	slices.Sort(sources)

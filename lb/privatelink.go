@@ -292,14 +292,20 @@ func (d *outline) takenAddresses() []netip.Addr {
 			}
 		}
 	}
-	for _, n := range d.in.Nodes {
+	return append(taken, nodeAddresses(d.in.Nodes)...)
+}
+
+// nodeAddresses are the internal addresses of nodes.
+func nodeAddresses(nodes []corev1.Node) []netip.Addr {
+	var list []netip.Addr
+	for _, n := range nodes {
 		for _, a := range n.Status.Addresses {
 			if ip, err := netip.ParseAddr(a.Address); err == nil && a.Type == corev1.NodeInternalIP {
-				taken = append(taken, ip)
+				list = append(list, ip)
 			}
 		}
 	}
-	return taken
+	return list
 }
 
 // warnLink says what ARM may refuse, or not serve: it has the last word.

@@ -240,7 +240,8 @@ func covered(r SecurityRule, rules []SecurityRule) bool {
 	for _, source := range r.Sources {
 		for _, port := range r.Ports {
 			if !slices.ContainsFunc(rules, func(b SecurityRule) bool {
-				return (b.Protocol == "*" || strings.EqualFold(b.Protocol, r.Protocol)) && coversPort(b.Ports, port) && coversSource(b.Sources, source)
+				return (b.Protocol == "*" || strings.EqualFold(b.Protocol, r.Protocol)) && coversPort(b.Ports, port) && coversSource(b.Sources, source) &&
+					(len(b.SourcePorts) == 0 || slices.Equal(b.SourcePorts, r.SourcePorts))
 			}) {
 				return false
 			}

@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,6 +13,9 @@ import (
 	"go4.org/netipx"
 	corev1 "k8s.io/api/core/v1"
 )
+
+// ErrLegacyRule is in the finding about security rules that cloud providers up to 1.28 left behind.
+var ErrLegacyRule = errors.New("security rules of a cloud provider up to 1.28")
 
 // securityOutline is the security group in the making; rules by name in lower case.
 type securityOutline struct {
@@ -109,7 +113,8 @@ func aggregate(ranges []netip.Prefix, f ipam.Family) []string {
 	return text
 }
 
-// wishes returns the rules that a Service asks for (access-control.md §4), for the families that it has destinations of.
+// wishes returns the rules that a Service asks for, for the families that it has destinations of: one for each service tag, since ARM takes
+// a tag alone only, one for all ranges of the family, and one that denies everything else.
 func (s *service) wishes(families []ipam.Family) []securityWish {
 	a := s.cfg.Access
 	tags := slices.Clone(a.ServiceTags)
@@ -202,6 +207,90 @@ func (d *outline) finishSecurity() {
 		}
 		d.allow(s)
 	}
+	d.keepByHand(group)
+	d.reportLegacyRules(group)
+}
+
+// keepByHand keeps allowances for ranges of ports where they lead to addresses in use. Neither azlb nor upstream makes such rules, so
+// somebody gave them a managed name, and upstream leaves them alone.
+func (d *outline) keepByHand(group *SeenSecurityGroup) {
+	var used map[netip.Addr]bool
+	for _, r := range group.Rules {
+		if _, readable := numbers(r.Ports); readable || !managed(r) || r.Outbound || r.Access == "Deny" || d.wishedFor(r.Name) {
+			continue
+		}
+		if used == nil {
+			used = d.usedAddresses()
+		}
+		for _, a := range r.Destinations {
+			if used[a.IP] {
+				d.destine(d.securityRule(r), a)
+			}
+		}
+	}
+}
+
+// wishedFor reports whether a rule has destinations already.
+func (d *outline) wishedFor(name string) bool {
+	have := d.security.rules[strings.ToLower(name)]
+	return have != nil && len(have.destinations) > 0
+}
+
+// usedAddresses are the addresses of Services and nodes, as far as they are known.
+func (d *outline) usedAddresses() map[netip.Addr]bool {
+	used := map[netip.Addr]bool{}
+	for _, l := range d.balancers {
+		seen := d.seen.balancers[l.id.Key()]
+		if seen == nil {
+			seen = &seenBalancer{}
+		}
+		for _, f := range l.frontends {
+			used[seen.address(d.seen, f)] = true
+		}
+	}
+	for _, s := range d.services {
+		for _, a := range s.cfg.PublicIP.Additional {
+			used[a] = true
+		}
+	}
+	for _, a := range nodeAddresses(d.in.Nodes) {
+		used[a] = true
+	}
+	delete(used, netip.Addr{})
+	return used
+}
+
+// reportLegacyRules says which rules of former controllers are left: they still let in what they let in, and nobody looks after them.
+func (d *outline) reportLegacyRules(group *SeenSecurityGroup) {
+	var names []string
+	for _, r := range group.Rules {
+		if legacyRule(r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	if len(names) == 0 || len(d.only) > 0 {
+		return
+	}
+	slices.Sort(names)
+	d.findings = append(d.findings, Finding{
+		Field: string(group.ID), Severity: SeverityInfo,
+		Err: fmt.Errorf("%d %w stay and let in what they always did; remove them: %s", len(names), ErrLegacyRule, atMost(names, 5)),
+	})
+}
+
+// legacyRule reports whether a name is that of a rule of cloud providers up to 1.28: the base name of a Service or "shared", then protocol,
+// port and source.
+func legacyRule(name string) bool {
+	head, rest, ok := strings.Cut(name, "-")
+	if !ok || head != "shared" && baseOf(head) == "" {
+		return false
+	}
+	part := strings.SplitN(rest, "-", 3)
+	if len(part) < 3 || !slices.Contains([]string{"TCP", "UDP", "SCTP"}, part[0]) {
+		return false
+	}
+	_, err := strconv.ParseUint(part[1], 10, 16)
+	return err == nil
 }
 
 // allow enters the rules of one Service, or holds it where they would pass a limit.
@@ -232,13 +321,17 @@ func (d *outline) allow(s *service) {
 			}
 		}
 	}
-	limits := d.c.Limits
-	if n := len(d.security.rules) + d.foreignSecurityRules() + rules; rules > 0 && n > limits.RulesPerSecurityGroup {
+	limits, foreign := d.c.Limits, d.foreignSecurity()
+	if n := len(d.security.rules) + foreign.rules + rules; rules > 0 && n > limits.RulesPerSecurityGroup {
 		d.hold(s, s.sourceField(), fmt.Errorf("%w: %d security rules in %s, at most %d", ErrLimit, n, d.c.SecurityGroup.Name(), limits.RulesPerSecurityGroup))
 		return
 	}
-	if n := max(d.security.sources+sources, d.security.destinations+destinations); n > limits.AddressesPerSecurityRule && sources+destinations > 0 {
+	if n := max(foreign.sources+d.security.sources+sources, foreign.destinations+d.security.destinations+destinations); n > limits.AddressesPerSecurityRule && sources+destinations > 0 {
 		d.hold(s, s.sourceField(), fmt.Errorf("%w: %d sources or destinations in security group %s, at most %d", ErrLimit, n, d.c.SecurityGroup.Name(), limits.AddressesPerSecurityRule))
+		return
+	}
+	if d.priorities(wishes) > foreign.priorities {
+		d.hold(s, s.sourceField(), fmt.Errorf("%w: remove rules of others from %s", ErrNoPriority, d.c.SecurityGroup.Name()))
 		return
 	}
 	for _, w := range wishes {
@@ -260,14 +353,37 @@ func (d *outline) namesake(name string) (SecurityRule, bool) {
 	return SecurityRule{}, false
 }
 
-func (d *outline) foreignSecurityRules() int {
-	n := 0
+// foreignSecurity is what rules of others take of the limits of the group; priorities are those that no rule has yet.
+type foreignSecurity struct{ rules, sources, destinations, priorities int }
+
+func (d *outline) foreignSecurity() foreignSecurity {
+	f := foreignSecurity{priorities: int(lastPriority-firstPriority) + 1}
+	taken := map[int32]bool{}
 	for _, r := range d.seen.securityGroup(d.c.SecurityGroup).Rules {
+		if r.Priority >= firstPriority && r.Priority <= lastPriority && !taken[r.Priority] {
+			taken[r.Priority] = true
+			f.priorities--
+		}
 		if !managed(r) {
-			n++
+			f.rules, f.sources, f.destinations = f.rules+1, f.sources+len(r.Sources), f.destinations+len(r.Destinations)
 		}
 	}
-	return n
+	return f
+}
+
+// priorities counts the rules that need a priority once wishes are entered: those that are not in the group yet.
+func (d *outline) priorities(wishes []securityWish) int {
+	fresh := map[string]bool{}
+	for key := range d.security.rules {
+		fresh[key] = true
+	}
+	for _, w := range wishes {
+		fresh[strings.ToLower(w.rule.Name)] = true
+	}
+	for _, r := range d.seen.securityGroup(d.c.SecurityGroup).Rules {
+		delete(fresh, strings.ToLower(r.Name))
+	}
+	return len(fresh)
 }
 
 // securityRule returns the rule of the outline with the name of r, entering r if there is none.
@@ -310,7 +426,10 @@ func (d *outline) wantSecurityGroup() (SecurityGroup, []ID, bool) {
 	}
 	var gone []ID
 	for _, r := range group.Rules {
-		if have := d.security.rules[strings.ToLower(r.Name)]; managed(r) && (have == nil || len(have.destinations) == 0) {
+		if !managed(r) || len(r.Destinations) == 0 {
+			continue // one without an address is for application security groups, which azlb never writes
+		}
+		if have := d.security.rules[strings.ToLower(r.Name)]; have == nil || len(have.destinations) == 0 {
 			id := group.ID.Child(armid.SecurityRules, r.Name)
 			gone = append(gone, id)
 			d.because(id.Key(), Cause{Reason: ReasonUnused})

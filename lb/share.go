@@ -202,7 +202,7 @@ func (d *outline) keepDestination(f flows, r SecurityRule, a Address) {
 	}
 	rule := r
 	if len(kept) < len(r.Ports) {
-		rule = SecurityRule{Access: r.Access, Protocol: r.Protocol, Sources: r.Sources, Ports: kept}
+		rule = SecurityRule{Access: r.Access, Protocol: r.Protocol, Sources: r.Sources, SourcePorts: r.SourcePorts, Ports: kept}
 		rule.Name = allowName(familyOfRule(r), r.Protocol, r.Sources, kept)
 	}
 	d.destine(d.securityRule(rule), a)

@@ -78,7 +78,7 @@ func resolved(rules ...lb.SecurityRule) error {
 func sameSecurityRule(a, b lb.SecurityRule) bool {
 	return a.Priority == b.Priority && strings.EqualFold(a.Access, b.Access) && a.Outbound == b.Outbound &&
 		strings.EqualFold(a.Protocol, b.Protocol) && sameSet(a.Sources, b.Sources, canonicalSource) &&
-		sameSet(a.Destinations, b.Destinations, destinationKey) && sameSet(a.Ports, b.Ports, self)
+		sameSet(a.Destinations, b.Destinations, destinationKey) && sameSet(a.SourcePorts, b.SourcePorts, self) && sameSet(a.Ports, b.Ports, self)
 }
 
 func destinationKey(a lb.Address) string {
@@ -100,6 +100,13 @@ func laySecurityRule(o Object, have *lb.SecurityRule, want lb.SecurityRule) {
 	l.put("properties.protocol", !strings.EqualFold(have.Protocol, want.Protocol), want.Protocol)
 	if l.fresh || !sameSet(have.Sources, want.Sources, canonicalSource) {
 		putOneOrMany(o, "properties.sourceAddressPrefix", "properties.sourceAddressPrefixes", want.Sources, len(want.Sources) == 1)
+	}
+	if !sameSet(have.SourcePorts, want.SourcePorts, self) {
+		ports := want.SourcePorts
+		if len(ports) == 0 {
+			ports = []string{"*"}
+		}
+		putOneOrMany(o, "properties.sourcePortRange", "properties.sourcePortRanges", ports, len(ports) == 1)
 	}
 	if l.fresh || !sameSet(have.Destinations, want.Destinations, destinationKey) {
 		var list []string

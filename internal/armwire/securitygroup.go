@@ -37,6 +37,11 @@ func readSecurityRule(v view) lb.SecurityRule {
 		Protocol: v.oneOf("properties.protocol", "Tcp", "Udp", "*"),
 		Sources:  canonical(v.both("properties.sourceAddressPrefix", "properties.sourceAddressPrefixes"), canonicalSource),
 		Ports:    canonical(v.both("properties.destinationPortRange", "properties.destinationPortRanges"), strings.TrimSpace),
+
+		SourcePorts: canonical(v.both("properties.sourcePortRange", "properties.sourcePortRanges"), strings.TrimSpace),
+	}
+	if slices.Contains(r.SourcePorts, "*") {
+		r.SourcePorts = nil
 	}
 	for _, text := range v.both("properties.destinationAddressPrefix", "properties.destinationAddressPrefixes") {
 		r.Destinations = append(r.Destinations, destination(text))
