@@ -227,6 +227,7 @@ func (d *outline) keepByHand(group *SeenSecurityGroup) {
 				d.destine(d.securityRule(r), a)
 			}
 		}
+		d.because(group.ID.Child(armid.SecurityRules, r.Name).Key(), Cause{Reason: ReasonUnused})
 	}
 }
 
