@@ -200,6 +200,9 @@ func noGroup(id lb.ID) *provider.OpError {
 	return refuse(404, "ResourceGroupNotFound", "", "Resource group '%s' could not be found.", id.ResourceGroup())
 }
 
+// providerType is the type in the action for the description of a resource provider, the zones of a location among it.
+const providerType = "Microsoft.Resources/subscriptions/providers"
+
 // permitted asks Options.Deny.
 func (c *Cloud) permitted(call Call) *provider.OpError {
 	verb := map[string]string{http.MethodGet: "/read", http.MethodDelete: "/delete"}[call.Method]
@@ -212,6 +215,9 @@ func (c *Cloud) permitted(call Call) *provider.OpError {
 	}
 	if parent, kind, ok := childListOf(call.ID); ok {
 		typ, scope = parent.Type()+"/"+kind, parent
+	}
+	if !strings.Contains(typ, "/") {
+		typ = providerType // not a list, but the description of a resource provider
 	}
 	for _, d := range c.options.Deny {
 		below := equalFold(string(scope), string(d.Scope)) || strings.HasPrefix(scope.Key(), d.Scope.Key()+"/")

@@ -48,9 +48,15 @@ func (r *reader) call(id, scope lb.ID, typ string) (Answer, bool) {
 	if r.err != nil {
 		return Answer{}, false
 	}
+	return r.ask(id, lb.Unknown{Scope: scope, Type: typ, Action: typ + "/read"})
+}
+
+// ask is call with what becomes unknown.
+func (r *reader) ask(id lb.ID, unknown lb.Unknown) (Answer, bool) {
 	answer, err := r.c.Call(r.ctx, Call{Method: http.MethodGet, ID: id})
 	if e, ok := errors.AsType[*provider.OpError](err); ok && (e.Status == http.StatusForbidden || e.Status == http.StatusNotFound) {
-		r.seen.Unknown = append(r.seen.Unknown, lb.Unknown{Scope: scope, Type: typ, Action: typ + "/read", Absent: e.Status == http.StatusNotFound})
+		unknown.Absent = e.Status == http.StatusNotFound
+		r.seen.Unknown = append(r.seen.Unknown, unknown)
 		return Answer{}, false
 	}
 	r.err = err
@@ -122,7 +128,8 @@ func (r *reader) zones(s lb.Scope) {
 	read := r.c.zonesRead[id.Key()]
 	r.c.mu.Unlock()
 	if !read {
-		if _, ok := r.call(id, "/subscriptions/"+lb.ID(s.Subscription), "Microsoft.Compute"); !ok {
+		unknown := lb.Unknown{Scope: "/subscriptions/" + lb.ID(s.Subscription), Type: "Microsoft.Compute", Action: providerType + "/read"}
+		if _, ok := r.ask(id, unknown); !ok {
 			return
 		}
 	}

@@ -199,6 +199,41 @@ func TestApplyFailureStopsOnlyWhatDependsOnIt(t *testing.T) {
 	}
 }
 
+// prompt is a jitter without any.
+func prompt() float64 { return 0 }
+
+// TestJitter: retries are spread by up to a quarter of the wait and 10s, never earlier than the wait, and the same way for the same numbers.
+func TestJitter(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		err    OpError
+		jitter float64
+		want   time.Duration
+	}{
+		{"none", OpError{Kind: Retry}, 0, time.Second},
+		{"most", OpError{Kind: Retry}, 1, 1250 * time.Millisecond},
+		{"on top of what ARM asks for", OpError{Kind: Retry, RetryAfter: 20 * time.Second}, 0.5, 22500 * time.Millisecond},
+		{"never more than ten seconds", OpError{Kind: Retry, RetryAfter: time.Hour}, 1, time.Hour + 10*time.Second},
+		{"of a dependency", OpError{Kind: Dependency}, 0.2, 5250 * time.Millisecond},
+	} {
+		o := (&Options{Jitter: func() float64 { return tt.jitter }}).withDefaults()
+		if got, again := o.again(&tt.err, 1); got != tt.want || !again {
+			t.Errorf("%s: %v, %v; want %v", tt.name, got, again, tt.want)
+		}
+	}
+	random := (*Options)(nil).withDefaults()
+	waits := map[time.Duration]bool{}
+	for range 100 {
+		wait, _ := random.again(&OpError{Kind: Retry, RetryAfter: time.Minute}, 1)
+		if waits[wait] = true; wait < time.Minute || wait > 70*time.Second {
+			t.Errorf("waits %v when ARM asks for a minute", wait)
+		}
+	}
+	if len(waits) < 50 {
+		t.Errorf("%d different waits of 100", len(waits))
+	}
+}
+
 func TestApplyRetries(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -229,7 +264,7 @@ func TestApplyRetries(t *testing.T) {
 					return Receipt{Written: true}, nil
 				}}
 				started := time.Now()
-				report, err := Apply(t.Context(), p, planOf(step("a")), &Options{Attempts: tt.attempts})
+				report, err := Apply(t.Context(), p, planOf(step("a")), &Options{Attempts: tt.attempts, Jitter: prompt})
 				got := report.last().Steps[0]
 				if took := time.Since(started); got.State != tt.want || len(p.calls) != tt.calls || took != tt.took || got.Attempts != tt.calls {
 					t.Errorf("%s after %d calls (%d reported) and %v, want %s after %d and %v",
@@ -376,7 +411,7 @@ func TestApplyEvents(t *testing.T) {
 			return slow(t.Context(), name, attempt)
 		}}
 		var got []string
-		o := &Options{OnEvent: func(e Event) { // no lock: one at a time
+		o := &Options{Jitter: prompt, OnEvent: func(e Event) { // no lock: one at a time
 			switch e := e.(type) {
 			case StepStarted:
 				got = append(got, fmt.Sprintf("%d started", e.Index))

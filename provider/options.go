@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/azlb/azlb/lb"
@@ -17,6 +18,10 @@ type Options struct {
 	Attempts int
 	// Clock tells the time and waits between attempts. Nil means the real one.
 	Clock Clock
+	// Jitter returns numbers from 0 to less than 1 that spread retries, so that clients which were refused together do not come back
+	// together: a wait is longer by that part of a quarter of it, at most 10s, and never shorter than what ARM asks for. It may be called
+	// from several goroutines. Nil means random ones; with those of a seed a run can be repeated.
+	Jitter func() float64
 	// Drain is how long writes in flight are waited for after the context was cancelled, in real time whatever Clock says, since somebody is
 	// waiting for the process to end. Zero means 60s; negative: not at all.
 	Drain time.Duration
@@ -70,6 +75,9 @@ func (o *Options) withDefaults() Options {
 	if all.Clock == nil {
 		all.Clock = realClock{}
 	}
+	if all.Jitter == nil {
+		all.Jitter = rand.Float64
+	}
 	if all.Drain == 0 {
 		all.Drain = time.Minute
 	}
@@ -91,6 +99,7 @@ const (
 	firstDependency = 5 * time.Second
 	lastRetry       = 30 * time.Second
 	dependencyTries = 3
+	mostJitter      = 10 * time.Second
 )
 
 // again reports whether an operation that failed for the attempt-th time with e is tried again, and after which delay.
@@ -107,5 +116,9 @@ func (o *Options) again(e *OpError, attempt int) (time.Duration, bool) {
 	if attempt < 6 {
 		backoff = min(first<<(attempt-1), lastRetry)
 	}
-	return max(e.RetryAfter, backoff), attempt < tries
+	if attempt >= tries {
+		return 0, false
+	}
+	wait := max(e.RetryAfter, backoff)
+	return wait + time.Duration(o.Jitter()*float64(min(wait/4, mostJitter))), true
 }

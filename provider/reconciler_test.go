@@ -257,7 +257,7 @@ func TestSyncReadsAgain(t *testing.T) {
 			return lb.Observed{}, nil
 		}
 		started := time.Now()
-		if _, err := w.reconciler(nil).Sync(t.Context(), in); err != nil || w.reads != 2 || time.Since(started) != time.Minute {
+		if _, err := w.reconciler(&Options{Jitter: prompt}).Sync(t.Context(), in); err != nil || w.reads != 2 || time.Since(started) != time.Minute {
 			t.Errorf("%v, %d reads, %v", err, w.reads, time.Since(started))
 		}
 		w.observe = func(int) (lb.Observed, error) { return lb.Observed{}, refuse(Terminal) }

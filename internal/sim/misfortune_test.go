@@ -50,7 +50,7 @@ func TestMisfortunes(t *testing.T) {
 			tt.fault.Method = http.MethodPut
 			cloud.Inject(tt.fault)
 			in := lb.Objects{Services: lbtest.Services(2), Nodes: lbtest.Nodes(2)}
-			rec := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock(), Parallel: 1})
+			rec := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock(), Parallel: 1, Jitter: prompt})
 			start := cloud.Clock().Now()
 			report, err := rec.Sync(t.Context(), in)
 			if err != nil {
@@ -75,7 +75,7 @@ func TestThrottledReads(t *testing.T) {
 	cloud := lbtest.Cloud()
 	cloud.Inject(fake.Fault{Method: http.MethodGet, Path: "/loadBalancers$", Status: 429, RetryAfter: 2 * time.Minute, Count: 2})
 	start := cloud.Clock().Now()
-	rec := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock()})
+	rec := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock(), Jitter: prompt})
 	if _, err := rec.Sync(t.Context(), lb.Objects{Services: lbtest.Services(1), Nodes: lbtest.Nodes(1)}); err != nil {
 		t.Fatal(err)
 	}
@@ -94,3 +94,6 @@ func sent(c *fake.Cloud) int {
 	}
 	return n
 }
+
+// prompt is a jitter without any, so that waits are those that ARM asks for.
+func prompt() float64 { return 0 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -84,6 +85,7 @@ func (r *run) meddle() {
 func (r *run) reconciler() *provider.Reconciler {
 	return provider.NewReconciler(r.watch, r.Cluster, &provider.Options{
 		Parallel: 1, Clock: r.Cloud.Clock(), OnEvent: r.onEvent, MaxRemovals: -1,
+		Jitter: rand.New(rand.NewPCG(r.Seed, 0x71773)).Float64,
 	})
 }
 

@@ -107,6 +107,24 @@ func TestForbiddenIsUnknown(t *testing.T) {
 	}
 }
 
+// TestDeniedThroughBothDoors: what may not be read is unknown in the same words, the zones of the location included.
+func TestDeniedThroughBothDoors(t *testing.T) {
+	for _, action := range []string{
+		"Microsoft.Resources/subscriptions/providers/read", armid.LoadBalancers + "/read", armid.NetworkSecurityGroups + "/read",
+	} {
+		c := fake.New(&fake.Options{Deny: []fake.Denial{{Scope: lb.ID("/subscriptions/" + providertest.Subscription), Action: action}}})
+		if err := c.Load(providertest.Seed()); err != nil {
+			t.Fatal(err)
+		}
+		for door, open := range doors {
+			seen, err := open(t, c).Observe(t.Context(), scope)
+			if err != nil || len(seen.Unknown) != 1 || seen.Unknown[0].Action != action || seen.Unknown[0].Absent {
+				t.Errorf("%s: unknown %v, %v; want %s", door, seen.Unknown, err, action)
+			}
+		}
+	}
+}
+
 func TestObserveStopsAtTheFirstError(t *testing.T) {
 	a := newARM(t)
 	a.answer = func(r *http.Request) *http.Response {
