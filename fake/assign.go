@@ -22,7 +22,7 @@ func (c *Cloud) assign(id lb.ID, old, body, given armwire.Object) *provider.OpEr
 	case id.Is(armid.NetworkInterfaces):
 		return c.assignPrivate(old, body, given, armid.IPConfigurations)
 	case id.Is(armid.PrivateLinkServices):
-		nameService(id, body)
+		c.nameService(id, body)
 		return c.assignPrivate(old, body, given, armid.IPConfigurations)
 	default:
 		return nil
@@ -97,10 +97,13 @@ func lowest(p netip.Prefix, start netip.Addr, used map[netip.Addr]bool) netip.Ad
 	return netip.Addr{}
 }
 
-// nameService gives a private link service the alias and the interface that ARM makes for it.
-func nameService(id lb.ID, body armwire.Object) {
+// nameService gives a private link service the alias and the interface that ARM makes for it, others than before if it is made anew.
+func (c *Cloud) nameService(id lb.ID, body armwire.Object) {
 	p := properties(body)
 	h := hash(id.Key())
+	if n := c.deletions[id.Key()]; n > 0 {
+		h = hash(fmt.Sprintf("%s#%d", id.Key(), n))
+	}
 	guid := fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", uint32(h>>32), uint16(h>>16), h>>8&0xfff, h&0xfff, h&0xffffffffffff)
 	if p["alias"] == nil {
 		p["alias"] = id.Name() + "." + guid + "." + text(body, "location") + ".azure.privatelinkservice"

@@ -19,7 +19,7 @@ func (c *Cloud) Clone() *Cloud {
 	return &Cloud{
 		options: options, addresses: c.addresses, waived: c.waived,
 		groups: maps.Clone(c.groups), resources: c.cloneResources(), links: c.links,
-		revision: c.revision, effects: c.effects, zonesRead: maps.Clone(c.zonesRead),
+		revision: c.revision, effects: c.effects, zonesRead: maps.Clone(c.zonesRead), deletions: maps.Clone(c.deletions),
 	}
 }
 

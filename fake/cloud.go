@@ -52,6 +52,7 @@ type Cloud struct {
 	crashed   bool
 	journal   []Request
 	zonesRead map[string]bool // by subscription and location
+	deletions map[string]int  // of private link services, by key: each made anew has another alias
 }
 
 type group struct {
@@ -72,7 +73,7 @@ var _ provider.Provider = (*Cloud)(nil)
 func New(o *Options) *Cloud {
 	c := &Cloud{
 		addresses: map[string]netip.Addr{}, waived: map[Rule]bool{},
-		groups: map[string]group{}, resources: map[string]*resource{}, zonesRead: map[string]bool{},
+		groups: map[string]group{}, resources: map[string]*resource{}, zonesRead: map[string]bool{}, deletions: map[string]int{},
 	}
 	if o != nil {
 		c.options = *o

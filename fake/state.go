@@ -253,6 +253,9 @@ func (c *Cloud) store(id lb.ID, body armwire.Object) {
 func (c *Cloud) remove(id lb.ID) {
 	old := c.resources[id.Key()].body
 	delete(c.resources, id.Key())
+	if id.Is(armid.PrivateLinkServices) {
+		c.deletions[id.Key()]++
+	}
 	c.relink(old, nil)
 	c.dropMemberships(id, old, nil)
 }

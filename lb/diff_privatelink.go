@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -187,12 +188,24 @@ func privateLinkFields(b, a pls.PrivateLinkService) []FieldChange {
 	l.add("NAT", natText(b.NAT), natText(a.NAT))
 	l.addBool("ProxyProtocol", b.ProxyProtocol, a.ProxyProtocol)
 	l.add("FQDNs", setText(b.FQDNs), setText(a.FQDNs))
-	l.add("Visibility", setText(b.Visibility), setText(a.Visibility))
-	l.add("AutoApproval", setText(b.AutoApproval), setText(a.AutoApproval))
+	l.addSubscriptions("Visibility", b.Visibility, a.Visibility)
+	l.addSubscriptions("AutoApproval", b.AutoApproval, a.AutoApproval)
 	return l.sorted()
 }
 
-func setText(list []string) string { return strings.Join(slices.Sorted(slices.Values(list)), ", ") }
+// addSubscriptions adds a change of subscription ids, which have no case.
+func (l *fieldList) addSubscriptions(field string, b, a []string) {
+	if before, after := setText(b), setText(a); !strings.EqualFold(before, after) {
+		l.add(field, before, after)
+	}
+}
+
+// setText is a list as text, in an order that depends on nothing but the items, whatever their case.
+func setText(list []string) string {
+	return strings.Join(slices.SortedFunc(slices.Values(list), func(a, b string) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a), strings.ToLower(b)), strings.Compare(a, b))
+	}), ", ")
+}
 
 func frontendIDs(list []ID) string {
 	var text []string

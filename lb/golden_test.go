@@ -2,7 +2,9 @@ package lb_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +23,7 @@ var update = flag.Bool("update-plans", false, "rewrite testdata/plan/*/plan.gold
 
 // TestPlans plans every directory of testdata/plan: services.yaml for the cluster of azure.json, on the Azure of seed.json with, where there
 // is one, what Sync made of before.yaml. deny.txt holds permissions that are missing, one "action scope" per line. The plan and its findings
-// are in plan.golden. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse it. Cases that
+// are in plan.golden, the private link services that come of it in links.golden. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse it. Cases that
 // follow upstream say in section which behaviour, in words.
 func TestPlans(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/plan/*/services.yaml")
@@ -37,14 +39,46 @@ func TestPlans(t *testing.T) {
 			c := openPlanCase(t, dir)
 			plan := planFor(t, c.cloud, c.cluster, c.in)
 			checkGolden(t, filepath.Join(dir, "plan.golden"), explained(t, plan))
-			if _, err := provider.Apply(t.Context(), c.cloud, plan, nil); err != nil {
+			if _, err := provider.Apply(t.Context(), c.cloud, plan, &provider.Options{Parallel: 1}); err != nil {
 				t.Fatalf("carrying it out: %v", err)
+			}
+			if strings.HasPrefix(filepath.Base(dir), "pls-") {
+				checkGolden(t, filepath.Join(dir, "links.golden"), linksIn(t, c.cloud))
 			}
 			if rest := planFor(t, c.cloud, c.cluster, c.in); len(rest.Steps) > 0 {
 				t.Errorf("left to do:\n%s", explained(t, rest))
 			}
 		})
 	}
+}
+
+// linksIn is the JSON of the private link services that there are, without what Azure chooses.
+func linksIn(t *testing.T, cloud *fake.Cloud) string {
+	t.Helper()
+	data, err := cloud.Dump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all struct{ Resources []map[string]any }
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, r := range all.Resources {
+		if !strings.Contains(fmt.Sprint(r["id"]), "/privateLinkServices/") {
+			continue
+		}
+		if properties, ok := r["properties"].(map[string]any); ok {
+			delete(properties, "alias")
+			delete(properties, "networkInterfaces")
+		}
+		one, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(one) + "\n"
+	}
+	return text
 }
 
 // follows reports whether a case is one of those that stand for a behaviour of upstream.

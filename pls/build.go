@@ -267,13 +267,17 @@ func (b *builder) hidden() {
 	}
 }
 
-// tags are those of the configuration, then those of ownership; what an existing one says of its ownership stays.
+// tags are those of the configuration, then those of ownership, without an owner for a frontend made by hand; what an existing one says of
+// its ownership stays.
 func (b *builder) tags() []Tag {
 	tags := slices.Clone(b.Tags)
 	if b.Cluster == "" {
 		return tags
 	}
-	own := []Tag{{TagCluster, b.Cluster}, {TagOwner, b.Service.String()}}
+	own := []Tag{{TagCluster, b.Cluster}}
+	if b.Service != (types.NamespacedName{}) {
+		own = append(own, Tag{TagOwner, b.Service.String()})
+	}
 	for _, t := range own {
 		if b.Existing != nil {
 			if old, ok := b.Existing.Tag(t.Key); ok && (t.Key == TagCluster && strings.TrimSpace(old) != "" || old == "" || strings.EqualFold(old, t.Value)) {

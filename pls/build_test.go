@@ -157,3 +157,17 @@ func TestConnected(t *testing.T) {
 		t.Errorf("%d connected, want those that are approved or wait", n)
 	}
 }
+
+// TestTagsOfOwnership: a Service is named as owner; a frontend made by hand has none, and no tag says it had one.
+func TestTagsOfOwnership(t *testing.T) {
+	request := pls.Request{Frontend: front, Group: group, Subnet: subnet, Location: "westeurope", Cluster: "own"}
+	byHand, _ := pls.Build(request)
+	if d := cmp.Diff([]pls.Tag{{Key: pls.TagCluster, Value: "own"}}, byHand.Tags); d != "" {
+		t.Errorf("by hand (-want +got):\n%s", d)
+	}
+	request.Service.Namespace, request.Service.Name = "default", "web"
+	asked, _ := pls.Build(request)
+	if d := cmp.Diff([]pls.Tag{{Key: pls.TagCluster, Value: "own"}, {Key: pls.TagOwner, Value: "default/web"}}, asked.Tags); d != "" {
+		t.Errorf("for a Service (-want +got):\n%s", d)
+	}
+}

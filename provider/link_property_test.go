@@ -37,6 +37,41 @@ func TestNoEndpointIsLost(t *testing.T) {
 	})
 }
 
+// TestEveryLinkPrefixIsSafe pulls the plug after every number of writes, not only after some: each phase of a shorter life is played once
+// for every prefix of what it writes, with the same demands, before it is played to its end.
+func TestEveryLinkPrefixIsSafe(t *testing.T) {
+	prefixes := 0
+	rapid.Check(t, func(t *rapid.T) {
+		w := newLinkWorld(t)
+		for range rapid.IntRange(2, 4).Draw(t, "phases") {
+			w.mutate()
+			w.consume()
+			prefixes += w.everyPrefix()
+			w.settle()
+		}
+	})
+	if !t.Failed() && prefixes == 0 {
+		t.Error("the worlds write nothing")
+	}
+}
+
+// everyPrefix plays what is to do on copies of the cloud, once to the end and once for each write before which the plug may be pulled, and
+// returns how many these are.
+func (w *linkWorld) everyPrefix() int {
+	cloud := w.cloud
+	defer func() { w.cloud = cloud }()
+	w.cloud = cloud.Clone()
+	writes := w.sync().Writes
+	for n := range writes {
+		w.cloud = cloud.Clone()
+		w.cloud.Inject(fake.CrashAfter(n))
+		w.sync()
+		w.cloud.Restart()
+		w.settle()
+	}
+	return writes
+}
+
 // linkWorld is a cluster with its Azure, and what must not be touched in it.
 type linkWorld struct {
 	t       *rapid.T
