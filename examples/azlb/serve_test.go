@@ -8,9 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -74,68 +72,6 @@ func TestServeInterrupted(t *testing.T) {
 		if stdout, _, code := call(t.Context(), append([]string{"plan", "--cloud-config", config}, manifests...)...); code != exitFine {
 			t.Errorf("after %v: planning again: exit code %d\n%s", after, code, stdout)
 		}
-	}
-}
-
-// asTool makes the test binary the tool, so that a test can have it in a process of its own.
-const asTool = "AZLB_TEST_AS_TOOL"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asTool) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
-// TestProcess takes the tool through HTTPS with azidentity, each command in a process: serve, apply, killed in the middle, apply again.
-func TestProcess(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("signals processes")
-	}
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	cert, config := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "azure.json")
-	server := exec.CommandContext(t.Context(), binary, "serve", "--tls", "--latency", "100ms", "--cloud-config", "testdata/shop/azure.json",
-		"--write-cert", cert, "--write-config", config, "-f", "testdata/shop/services.yaml")
-	server.Env = append(os.Environ(), asTool+"=1")
-	out, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "serving on https://") {
-		t.Fatalf("%q, %v", line, err)
-	}
-	command := func(name string) *exec.Cmd {
-		c := exec.CommandContext(t.Context(), binary, append([]string{name, "--cloud-config", config}, manifests...)...)
-		c.Env = append(os.Environ(), "SSL_CERT_FILE="+cert, asTool+"=1")
-		return c
-	}
-	killed := command("apply")
-	if err := killed.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(250 * time.Millisecond)
-	if err := killed.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = killed.Wait() // that it was killed is known
-	if out, err := command("apply").CombinedOutput(); err != nil {
-		t.Fatalf("apply after the kill: %v\n%s", err, out)
-	}
-	if out, err := command("plan").CombinedOutput(); err != nil {
-		t.Errorf("planning again: %v\n%s", err, out)
-	}
-	if err := server.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Wait(); err != nil {
-		t.Errorf("serve: %v", err)
 	}
 }
 
