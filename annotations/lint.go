@@ -22,7 +22,7 @@ var (
 	ErrDoubtful   = errors.New("probably not as meant")
 )
 
-// Lint returns what a person should know about the annotations of svc before they reach Azure: every error of [Parse], unknown and misspelt
+// Lint returns what a person should know about the annotations of svc before they reach Azure: every error of [Parse] and [CheckSpec], unknown and misspelt
 // keys, keys of other clouds, keys without effect on this Service, contradictions, deprecated keys and fields, and settings that are
 // probably not as meant. Errors come first, then warnings; within a severity they are sorted by field and text.
 //
@@ -30,6 +30,9 @@ var (
 func Lint(svc *corev1.Service) []Finding {
 	cfg, err := Parse(svc)
 	l := &linter{svc: svc, cfg: cfg, list: Findings(cfg.Service, err)}
+	for _, e := range CheckSpec(svc) {
+		l.list = append(l.list, Findings(cfg.Service, e)...)
+	}
 	for _, key := range slices.Sorted(maps.Keys(svc.Annotations)) {
 		l.annotation(key)
 	}

@@ -299,6 +299,10 @@ var parseTests = []struct {
 		errs: []problem{{"azure-load-balancer-health-probe-protocol", "grpc", annotations.Default, "malformed: want tcp, http or https"}},
 	},
 	{
+		name: "blank path", anns: []string{annotations.KeyProbePath, " "},
+		errs: []problem{{"azure-load-balancer-health-probe-request-path", "", annotations.Default, "malformed: want a path such as /healthz; HTTP probes ask as if this key were absent"}},
+	},
+	{
 		name: "path with a blank", anns: []string{annotations.KeyProbePath, "/a b"},
 		errs: []problem{{"azure-load-balancer-health-probe-request-path", "/a b", annotations.Hold, "malformed: want a path without blanks"}},
 	},

@@ -39,16 +39,18 @@ func probeProtocol(v string) (ProbeProtocol, bool) {
 	return "", false
 }
 
-// path reads the path of a probe; an empty value is as good as none.
+// path reads the path of a probe. A blank one is as good as none, which is worth a word: Azure takes no empty path.
 func path(probe func(*parser) *Probe) reader {
 	return func(p *parser, v string) {
 		if strings.ContainsFunc(v, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 			p.fail(v, ErrSyntax, "want a path without blanks")
 			return
 		}
-		if v != "" {
-			probe(p).Path = &v
+		if v == "" {
+			p.report(p.rank, Error{Key: p.key, Value: v, Outcome: Default}, ErrSyntax, "want a path such as /healthz; HTTP probes ask as if this key were absent")
+			return
 		}
+		probe(p).Path = &v
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
@@ -53,7 +52,7 @@ type service struct {
 	name types.NamespacedName
 	base string
 	cfg  annotations.Config
-	// wanted: of type LoadBalancer and not being deleted. A Service that is not wanted gives up what it has.
+	// wanted: of type LoadBalancer, or of one that is none, and not being deleted. A Service that is not wanted gives up what it has.
 	wanted bool
 	// ours is false for Services of another class.
 	ours bool
@@ -118,7 +117,7 @@ func (b *builder) add(svc *corev1.Service) {
 		return
 	}
 	s := &service{obj: svc, name: name, base: strings.ToLower(Base(svc.UID))}
-	s.wanted = svc.Spec.Type == corev1.ServiceTypeLoadBalancer && svc.DeletionTimestamp == nil
+	s.wanted = (svc.Spec.Type == corev1.ServiceTypeLoadBalancer || !knownType(svc.Spec.Type)) && svc.DeletionTimestamp == nil
 	class := ""
 	if svc.Spec.LoadBalancerClass != nil {
 		class = *svc.Spec.LoadBalancerClass
@@ -230,7 +229,7 @@ func (b *builder) admit(s *service) {
 		b.find(f)
 		s.held = s.held || f.Holds
 	}
-	for _, e := range checkObject(s.obj) {
+	for _, e := range slices.Concat(checkObject(s.obj), b.checkPolicy(s), b.checkSpelling(s)) {
 		b.hold(s, e.field, e.err)
 	}
 	if err := b.in.Rejected[s.name]; err != nil {
@@ -255,19 +254,20 @@ func checkObject(svc *corev1.Service) []fieldError {
 	illegal("metadata.uid", string(svc.UID), "-._")
 	illegal("metadata.namespace", svc.Namespace, "-.")
 	illegal("metadata.name", svc.Name, "-.")
-	for i, p := range svc.Spec.Ports {
-		field := "spec.ports[" + strconv.Itoa(i) + "]"
-		if p.Port < 1 || p.Port > 65535 {
-			bad = append(bad, fieldError{field + ".port", fmt.Errorf("%w: %d: want 1 to 65535", annotations.ErrRange, p.Port)})
-		}
-		if p.NodePort < 0 || p.NodePort > 65535 {
-			bad = append(bad, fieldError{field + ".nodePort", fmt.Errorf("%w: %d: want 1 to 65535", annotations.ErrRange, p.NodePort)})
-		}
-	}
-	if n := svc.Spec.HealthCheckNodePort; n < 0 || n > 65535 {
-		bad = append(bad, fieldError{"spec.healthCheckNodePort", fmt.Errorf("%w: %d: want 1 to 65535", annotations.ErrRange, n)})
+	for _, e := range annotations.CheckSpec(svc) {
+		bad = append(bad, fieldError{e.Path, fmt.Errorf("%q: %w", e.Value, e.Err)})
 	}
 	return bad
+}
+
+// knownType reports whether Kubernetes has such a type. One that it has not is a slip, not a wish to give everything up.
+func knownType(t corev1.ServiceType) bool {
+	switch t {
+	case "", corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeExternalName:
+		return true
+	default:
+		return false
+	}
 }
 
 func (b *builder) find(f Finding) { b.findings = append(b.findings, f) }

@@ -41,6 +41,7 @@ type Cluster struct {
 	LoadBalancerName  string // replaces Name in load balancer names
 	LoadBalancerGroup string // never empty
 	Basic             bool   // loadBalancerSku is not standard
+	UnknownSKU        string // loadBalancerSku if it is neither basic nor standard, which counts as basic
 	PoolType          PoolType
 	// PreConfigured are the load balancers whose pool membership is left alone: "", internal, external or all.
 	PreConfigured       string
@@ -62,6 +63,8 @@ type Cluster struct {
 	Class            string
 	Limits           Limits
 	PrivateLink      PrivateLinkPolicy
+	Policy           Policy       // what Services may name
+	Correct          []Correction // deviations that change existing Services too
 }
 
 // MultipleConfiguration is one entry of multipleStandardLoadBalancerConfigurations.
@@ -281,6 +284,9 @@ func (f file) cluster(name string) Cluster {
 		PrivateLinkGroup:    orText(f.PrivateLinkServiceGroup, group),
 		Tags:                f.tags(),
 		MutateIPTags:        f.MutateIPTags,
+	}
+	if _, ok := oneOf(f.LoadBalancerSKU, "", "basic", "standard"); !ok {
+		c.UnknownSKU = f.LoadBalancerSKU
 	}
 	c.PrimaryVMSet = f.PrimaryScaleSet
 	if strings.EqualFold(f.VMType, "standard") {

@@ -51,7 +51,7 @@ func TestParseCluster(t *testing.T) {
 		}},
 		{"sku in any case", `"loadBalancerSku": "STANDARD"`, func(*lb.Cluster) {}},
 		{"sku basic", `"loadBalancerSku": "basic"`, func(c *lb.Cluster) { c.Basic = true }},
-		{"any other sku is not standard", `"loadBalancerSku": "premium"`, func(c *lb.Cluster) { c.Basic = true }},
+		{"any other sku is not standard", `"loadBalancerSku": "premium"`, func(c *lb.Cluster) { c.Basic, c.UnknownSKU = true, "premium" }},
 		{"pool type in any case", `"loadBalancerBackendPoolConfigurationType": "NodeIP"`, func(c *lb.Cluster) { c.PoolType = lb.PoolAddresses }},
 		{"pods", `"loadBalancerBackendPoolConfigurationType": "podIP"`, func(c *lb.Cluster) { c.PoolType = lb.PoolPods }},
 		{"pre-configured pools", `"preConfiguredBackendPoolLoadBalancerTypes": "all"`, func(c *lb.Cluster) { c.PreConfigured = "all" }},

@@ -3,6 +3,7 @@ package lb
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/lb/armid"
@@ -85,12 +86,16 @@ func (d *outline) warn() {
 		if a := s.cfg.Access; d.c.SecurityGroup == "" && (len(a.Ranges)+len(a.ServiceTags) > 0 || a.Closed) {
 			d.findings = append(d.findings, Finding{Service: s.name, Field: s.sourceField(), Severity: SeverityError, Err: fmt.Errorf("%w: the sources are not restricted; set securityGroupName", ErrExposure)})
 		}
+		d.warnSCTP(s)
 		if !d.usableNode() {
 			d.findings = append(d.findings, Finding{Service: s.name, Severity: SeverityWarning, Err: fmt.Errorf("%w: pools keep the members they have", ErrNoNodes)})
 		}
 	}
 	if served == 0 {
 		return
+	}
+	if d.c.UnknownSKU != "" {
+		d.findings = append(d.findings, Finding{Field: "loadBalancerSku", Severity: SeverityError, Err: fmt.Errorf("%w: %q is no SKU and counts as basic, as upstream has it; want standard or basic", ErrConfiguration, d.c.UnknownSKU)})
 	}
 	if d.c.Basic {
 		d.findings = append(d.findings, Finding{Field: "loadBalancerSku", Severity: SeverityWarning, Err: fmt.Errorf("%w: Azure creates no basic load balancers and public IPs since 2025-09-30; use standard", ErrUnserved)})
@@ -103,6 +108,19 @@ func (d *outline) warn() {
 			Field: "loadBalancerBackendPoolConfigurationType", Severity: SeverityWarning,
 			Err: fmt.Errorf("%w: nodes of scale sets, and nodes whose network interface could not be read, are not attached to pools; whoever makes them has to attach them, or set nodeIP", ErrUnserved),
 		})
+	}
+}
+
+// warnSCTP says that Azure documents rules for every protocol only for all ports at once: it has the last word.
+func (d *outline) warnSCTP(s *service) {
+	m := ruleMaker{c: d.c, svc: s.obj, cfg: s.cfg}
+	for i, p := range s.obj.Spec.Ports {
+		if p.Protocol == corev1.ProtocolSCTP && !m.haPorts() && !s.cfg.Ports[p.Port].NoRule {
+			d.findings = append(d.findings, Finding{
+				Service: s.name, Field: "spec.ports[" + strconv.Itoa(i) + "].protocol", Severity: SeverityWarning,
+				Err: fmt.Errorf("%w: SCTP needs a rule for every protocol, which Azure documents for all ports at once only; set %s to \"true\" if it refuses", ErrUnserved, annotations.KeyHAPorts),
+			})
+		}
 	}
 }
 

@@ -222,7 +222,8 @@ func (d *differ) withPriorities(seen SecurityGroup, rules []SecurityRule) []Secu
 	}
 	rules = slices.SortedFunc(slices.Values(rules), comparePlacement)
 	low, high := firstPriority, lastPriority
-	for i, r := range rules {
+	for _, i := range denialsFirst(rules) {
+		r := rules[i]
 		if r.Priority != 0 {
 			continue
 		}
@@ -243,6 +244,19 @@ func (d *differ) withPriorities(seen SecurityGroup, rules []SecurityRule) []Secu
 		used[rules[i].Priority] = true
 	}
 	return slices.DeleteFunc(rules, func(r SecurityRule) bool { return r.Priority == 0 })
+}
+
+// denialsFirst returns the places of the rules, denials before allowances: where priorities run out, what is left out must not be what closes.
+func denialsFirst(rules []SecurityRule) []int {
+	var denials, rest []int
+	for i, r := range rules {
+		if r.Access == "Deny" {
+			denials = append(denials, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	return append(denials, rest...)
 }
 
 // comparePlacement is the order in which rules get priorities: protocol, family, tags before ranges, name.

@@ -103,6 +103,11 @@ func TestObjectsNoServerLetsThrough(t *testing.T) {
 		"port zero":                         lbtest.Port(0),
 		"a port above what Azure balances":  lbtest.Port(65535),
 		"a node port of 17 bits":            func(s *corev1.Service) { s.Spec.Ports[0].NodePort = 65536 + 80 },
+		"a protocol that there is not":      func(s *corev1.Service) { s.Spec.Ports[0].Protocol = "FOO" },
+		"a family that there is not":        func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{"IPv5"} },
+		"no ports":                          func(s *corev1.Service) { s.Spec.Ports = nil },
+		"one port twice":                    func(s *corev1.Service) { s.Spec.Ports = append(s.Spec.Ports, s.Spec.Ports[0]) },
+		"a type that there is not":          func(s *corev1.Service) { s.Spec.Type = "Loadbalancer" },
 		"a health check port below nothing": func(s *corev1.Service) { s.Spec.HealthCheckNodePort = -80 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +124,21 @@ func TestObjectsNoServerLetsThrough(t *testing.T) {
 				t.Errorf("got %+v, want it held, with one finding", report.Services[bad])
 			}
 		})
+	}
+}
+
+// TestSlipInType: a type that there is not is no wish to give up everything.
+func TestSlipInType(t *testing.T) {
+	cloud, in := lbtest.Cloud(), lb.Objects{Services: lbtest.Services(2), Nodes: lbtest.Nodes(1)}
+	settled(t, cloud, lbtest.Cluster(), in)
+	before := cloud.String()
+	in.Services[0].Spec.Type = "Loadbalancer"
+	report := settled(t, cloud, lbtest.Cluster(), in)
+	if now := cloud.String(); now != before {
+		t.Errorf("something changed:\n%s", now)
+	}
+	if s := report.Services[nameOf(in.Services[0])]; !s.Held || s.Status == nil || !strings.Contains(fmt.Sprint(s.Findings), "want LoadBalancer,") {
+		t.Errorf("got %+v, want it held with its status", s)
 	}
 }
 

@@ -40,6 +40,9 @@ type Use struct {
 	ID        ID
 	Frontends []string
 	Pools     []string
+	// Protocol and the ports from FirstPort to LastPort of its frontends are what an inbound NAT rule or pool takes; zero with outbound rules.
+	Protocol            Protocol
+	FirstPort, LastPort uint16
 }
 
 // SeenPublicIP is a public IP as read.

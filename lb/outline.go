@@ -57,27 +57,11 @@ type balancerDraft struct {
 	// byPublicIP and byAddress name the frontend of the outline that has a public IP or a private address.
 	byPublicIP map[string]string
 	byAddress  map[netip.Addr]string
-	kept       []string                      // names of frontends that stay as they are
-	claims     map[string]map[claim]*service // by frontend, lower case
+	kept       []string          // names of frontends that stay as they are
+	claims     map[string]claims // by frontend, lower case
+	backends   map[string]claims // by pool, lower case: the ports of its members that rules without floating IP take
 	// foreignRules and foreignFrontends count what is not ours but counts for Azure's limits.
 	foreignRules, foreignFrontends int
-}
-
-// claim is a port of a frontend; port 0 with protocol All is all of them. The Service that has it is nil for foreign rules and orphans.
-type claim struct {
-	protocol Protocol
-	port     uint16
-}
-
-func (c claim) all() bool { return c.protocol == All && c.port == 0 }
-
-// take notes that s has the port of r.
-func (l *balancerDraft) take(r Rule, s *service) {
-	name := strings.ToLower(r.Frontend)
-	if l.claims[name] == nil {
-		l.claims[name] = map[claim]*service{}
-	}
-	l.claims[name][claim{r.Protocol, r.FrontendPort}] = s
 }
 
 func (b *builder) outline() *outline {
@@ -100,6 +84,7 @@ func (b *builder) outline() *outline {
 	d.finishBalancers()
 	d.finishPrivateLinks()
 	d.finishPublicIPs()
+	d.checkLabels()
 	d.finishSecurity()
 	return d
 }
@@ -110,7 +95,7 @@ func (d *outline) balancer(id ID) *balancerDraft {
 	}
 	l := &balancerDraft{
 		id: id, seen: d.seen.balancers[id.Key()], frontends: map[string]Frontend{}, rules: map[string]Rule{}, probes: map[string]Probe{},
-		families: map[ipam.Family]bool{}, byPublicIP: map[string]string{}, byAddress: map[netip.Addr]string{}, claims: map[string]map[claim]*service{},
+		families: map[ipam.Family]bool{}, byPublicIP: map[string]string{}, byAddress: map[netip.Addr]string{}, claims: map[string]claims{}, backends: map[string]claims{},
 	}
 	if l.seen != nil {
 		l.id = l.seen.ID
@@ -237,6 +222,8 @@ func (d *outline) serve(s *service) {
 	bad = append(bad, d.checkOutdated(p.balancer)...)
 	bad = append(bad, d.checkAccess(s)...)
 	bad = append(bad, d.checkPrivateLink(s)...)
+	bad = append(bad, p.checkNames()...)
+	bad = append(bad, p.checkOwnPorts()...)
 	if len(bad) == 0 {
 		bad = d.checkClaims(s, p)
 	}
@@ -298,6 +285,10 @@ func (d *outline) additional(s *service, p *part) []fieldError {
 			bad = append(bad, fieldError{annotationField(keyAdditional), fmt.Errorf("%w: %s is the address of frontend %s of another Service", ErrClash, a, id.Name())})
 			continue
 		}
+		if err := d.allowedAddress(a); err != nil {
+			bad = append(bad, fieldError{annotationField(keyAdditional), err})
+			continue
+		}
 		p.ingress = append(p.ingress, ingress{ipam.FamilyOf(a), Address{IP: a}})
 	}
 	return bad
@@ -339,40 +330,6 @@ func (d *outline) frontendAt(a netip.Addr, s *service) ID {
 		}
 	}
 	return ""
-}
-
-// conflict finds who has the port of r already, or a port that cannot stand beside it: all ports against any.
-func (l *balancerDraft) conflict(r Rule, s *service) (*service, bool) {
-	c, taken := claim{r.Protocol, r.FrontendPort}, l.claims[strings.ToLower(r.Frontend)]
-	if other, ok := taken[c]; ok && other != s {
-		return other, true
-	}
-	for at, other := range taken {
-		if other != s && (at.all() || c.all() || at.port == c.port && (at.protocol == All || c.protocol == All)) {
-			return other, true
-		}
-	}
-	return nil, false
-}
-
-// checkClaims compares the ports that a Service claims with those that are taken.
-func (d *outline) checkClaims(s *service, p part) []fieldError {
-	var bad []fieldError
-	for _, ports := range p.ports {
-		for _, r := range ports.rules {
-			other, taken := p.balancer.conflict(r, s)
-			if !taken {
-				continue
-			}
-			who := "a rule that is not azlb's"
-			if other != nil {
-				who = other.name.String()
-			}
-			bad = append(bad, fieldError{ports.fields["rule "+r.Name] + ".port", fmt.Errorf("%w: port %d %s of frontend %s belongs to %s; choose another port or another address",
-				ErrClash, r.FrontendPort, r.Protocol, r.Frontend, who)})
-		}
-	}
-	return bad
 }
 
 // checkLimits keeps a Service out whose rules or frontends would not fit.

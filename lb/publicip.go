@@ -95,6 +95,9 @@ func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (p
 	if bad != nil {
 		return c, bad
 	}
+	if err := d.allowedPublicIP(s, c, f); err != nil {
+		return c, &fieldError{c.field, err}
+	}
 	if err := d.checkPublicIP(s, c, f); err != nil {
 		return c, &fieldError{c.field, err}
 	}

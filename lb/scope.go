@@ -32,11 +32,12 @@ func ScopeOf(c Cluster, in Objects) Scope {
 		if (cfg.Internal || cfg.PrivateLink.Create) && c.Network != "" {
 			s.Networks = addID(s.Networks, c.Network)
 		}
-		if cfg.PublicIP.ResourceGroup != "" {
+		// What the policy keeps from a Service is not even read for it.
+		if cfg.PublicIP.ResourceGroup != "" && c.checkGroup(cfg.PublicIP.ResourceGroup, c.ResourceGroup) == nil {
 			s.PublicIPs = addID(s.PublicIPs, group(cfg.PublicIP.ResourceGroup))
 		}
 		for _, f := range cfg.Families {
-			if prefix := cfg.PublicIP.PrefixOf(f); prefix != "" && !cfg.Internal {
+			if prefix := cfg.PublicIP.PrefixOf(f); prefix != "" && !cfg.Internal && c.checkPrefix(prefix) == nil {
 				s.Prefixes = addID(s.Prefixes, prefix)
 			}
 		}
@@ -50,8 +51,8 @@ func ScopeOf(c Cluster, in Objects) Scope {
 }
 
 func (s *Scope) addPrivateLink(c Cluster, cfg annotations.Config) {
-	if cfg.PrivateLink.Create {
-		s.PrivateLinkServices = addID(s.PrivateLinkServices, armid.Group(c.NetworkSubscription, orText(cfg.PrivateLink.ResourceGroup, c.PrivateLinkGroup)))
+	if group := orText(cfg.PrivateLink.ResourceGroup, c.PrivateLinkGroup); cfg.PrivateLink.Create && c.checkGroup(group, c.PrivateLinkGroup) == nil {
+		s.PrivateLinkServices = addID(s.PrivateLinkServices, armid.Group(c.NetworkSubscription, group))
 	}
 }
 

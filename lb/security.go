@@ -297,13 +297,22 @@ func legacyRule(name string) bool {
 // allow enters the rules of one Service, or holds it where they would pass a limit.
 func (d *outline) allow(s *service) {
 	byFamily := d.destinations(s)
+	d.keepOpened(s, byFamily)
 	var families []ipam.Family
 	for _, f := range []ipam.Family{ipam.IPv4, ipam.IPv6} {
 		if len(byFamily[f]) > 0 {
 			families = append(families, f)
 		}
 	}
-	wishes := s.wishes(families)
+	wishes, to := s.wishes(families), func(w securityWish) []Address { return byFamily[w.family] }
+	if undenied := d.undenied(s, wishes, byFamily); len(undenied) > 0 {
+		to = func(w securityWish) []Address {
+			if w.rule.Access != "Deny" {
+				return byFamily[w.family]
+			}
+			return slices.DeleteFunc(slices.Clone(byFamily[w.family]), func(a Address) bool { return slices.Contains(undenied, a) })
+		}
+	}
 	for _, w := range wishes {
 		if r, ok := d.namesake(w.rule.Name); ok {
 			d.hold(s, s.sourceField(), fmt.Errorf("%w: security rule %s is there already, and its priority %d is none of azlb's 500 to 4096; rename or remove it", ErrForeign, r.Name, r.Priority))
@@ -316,7 +325,7 @@ func (d *outline) allow(s *service) {
 		if r == nil {
 			rules, sources = rules+1, sources+len(w.rule.Sources)
 		}
-		for _, a := range byFamily[w.family] {
+		for _, a := range to(w) {
 			if r == nil || !r.destinations[a] {
 				destinations++
 			}
@@ -337,7 +346,7 @@ func (d *outline) allow(s *service) {
 	}
 	for _, w := range wishes {
 		r := d.securityRule(w.rule)
-		for _, a := range byFamily[w.family] {
+		for _, a := range to(w) {
 			d.destine(r, a)
 		}
 		d.cause(d.c.SecurityGroup.Child(armid.SecurityRules, w.rule.Name), s, w.field)

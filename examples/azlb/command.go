@@ -26,6 +26,8 @@ type flags struct {
 	files       []string
 	cloudConfig string
 	clusterName string
+	policy      string
+	correct     []string
 	output      string
 	verbose     bool
 
@@ -112,6 +114,9 @@ func (t *tool) cloudFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&t.flags.cloudConfig, "cloud-config", "", "azure.json of the cluster (`file`)")
 	f.StringVar(&t.flags.clusterName, "cluster-name", "", "cluster `name` as given to the cloud controller manager (default kubernetes)")
+	f.StringVar(&t.flags.policy, "policy", "", "what Services may name: groups, subnets, public IPs, service tags, subscriptions (`file`)")
+	f.StringSliceVar(&t.flags.correct, "correct", nil,
+		"deviations from upstream that may change Services which are there already: `kinds` of docs/compatibility.md, with commas between, or all")
 	f.BoolVar(&t.flags.fake, "fake", false, "run on an Azure in memory that has what azure.json names")
 	f.StringVar(&t.flags.load, "load", "", "with --fake: begin with the state in `file`, as --dump writes it")
 	f.StringVar(&t.flags.dump, "dump", "", "with --fake: write the state to `file` at the end; the same as --load to go on with next time")

@@ -72,7 +72,36 @@ func (t *tool) config() (lb.Cluster, []byte, error) {
 	if err != nil {
 		return lb.Cluster{}, nil, fmt.Errorf("%s: %w", t.flags.cloudConfig, err)
 	}
+	if cluster.Correct, err = corrections(t.flags.correct); err != nil {
+		return lb.Cluster{}, nil, fmt.Errorf("--correct: %w", err)
+	}
+	if t.flags.policy != "" {
+		text, err := os.ReadFile(t.flags.policy)
+		if err != nil {
+			return lb.Cluster{}, nil, fmt.Errorf("--policy: %w", err)
+		}
+		if cluster.Policy, err = lb.ParsePolicy(text); err != nil {
+			return lb.Cluster{}, nil, fmt.Errorf("%s: %w", t.flags.policy, err)
+		}
+	}
 	return cluster, data, nil
+}
+
+// corrections reads the kinds of --correct.
+func corrections(names []string) ([]lb.Correction, error) {
+	var list []lb.Correction
+	for _, name := range names {
+		kind := lb.Correction(name)
+		switch {
+		case name == "all":
+			list = append(list, lb.Corrections()...)
+		case slices.Contains(lb.Corrections(), kind):
+			list = append(list, kind)
+		default:
+			return nil, fmt.Errorf("%q: want all or some of %v", name, lb.Corrections())
+		}
+	}
+	return list, nil
 }
 
 // kept returns in without Services that would only give up what they have.

@@ -166,5 +166,10 @@ func readUse(v view, top lb.ID, kind string) lb.Use {
 		u.Pools = append(u.Pools, p.Name())
 	}
 	slices.SortFunc(u.Frontends, byName)
+	if kind != armid.OutboundRules {
+		u.Protocol = lb.Protocol(v.oneOf("properties.protocol", "Tcp", "Udp", "All"))
+		u.FirstPort = uint16(max(v.number("properties.frontendPort", 0, 65535), v.number("properties.frontendPortRangeStart", 0, 65535)))
+		u.LastPort = max(u.FirstPort, uint16(v.number("properties.frontendPortRangeEnd", 0, 65535)))
+	}
 	return u
 }

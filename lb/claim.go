@@ -1,0 +1,195 @@
+package lb
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/azlb/azlb/lb/armid"
+)
+
+// claim is a port that a rule takes of a frontend, or of the members of a pool; port 0 with protocol All is all of them.
+type claim struct {
+	protocol Protocol
+	port     uint16
+}
+
+func (c claim) all() bool { return c.protocol == All && c.port == 0 }
+
+// clash reports whether two claims cannot stand beside each other.
+func (c claim) clash(o claim) bool {
+	return c == o || c.all() || o.all() || c.port == o.port && (c.protocol == All || o.protocol == All)
+}
+
+// claims are the claims on one frontend or pool. The Service is nil for foreign rules and orphans.
+type claims map[claim]*service
+
+// conflict finds somebody other than s whose claim clashes with c.
+func (t claims) conflict(c claim, s *service) (*service, bool) {
+	for _, at := range []claim{c, {All, 0}, {All, c.port}} {
+		if other, ok := t[at]; ok && other != s {
+			return other, true
+		}
+	}
+	if c.protocol != All {
+		return nil, false
+	}
+	if !c.all() {
+		for _, p := range []Protocol{TCP, UDP} {
+			if other, ok := t[claim{p, c.port}]; ok && other != s {
+				return other, true
+			}
+		}
+		return nil, false
+	}
+	for _, other := range t {
+		if other != s {
+			return other, true
+		}
+	}
+	return nil, false
+}
+
+// frontendClaim is what a rule takes of its frontend.
+func frontendClaim(r Rule) claim { return claim{r.Protocol, r.FrontendPort} }
+
+// backendClaim is what a rule takes of the members of its pool; with floating IP nothing, since the traffic keeps the frontend's address.
+func backendClaim(r Rule) (claim, bool) {
+	return claim{r.Protocol, r.BackendPort}, !r.FloatingIP && r.Pool != ""
+}
+
+// take notes that s has the ports of r.
+func (l *balancerDraft) take(r Rule, s *service) {
+	enter := func(by map[string]claims, name string, c claim) {
+		name = strings.ToLower(name)
+		if by[name] == nil {
+			by[name] = claims{}
+		}
+		by[name][c] = s
+	}
+	enter(l.claims, r.Frontend, frontendClaim(r))
+	if c, ok := backendClaim(r); ok {
+		enter(l.backends, r.Pool, c)
+	}
+}
+
+// usedPort finds an inbound NAT rule or pool that has the port of r.
+func (l *balancerDraft) usedPort(r Rule) (ID, bool) {
+	if l.seen == nil {
+		return "", false
+	}
+	c := frontendClaim(r)
+	for _, u := range l.seen.Uses {
+		if u.FirstPort == 0 || !containsFold(u.Frontends, r.Frontend) {
+			continue
+		}
+		at := claim{u.Protocol, c.port}
+		if c.all() || u.FirstPort <= c.port && c.port <= u.LastPort && c.clash(at) {
+			return u.ID, true
+		}
+	}
+	return "", false
+}
+
+func containsFold(list []string, s string) bool {
+	for _, have := range list {
+		if strings.EqualFold(have, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkClaims compares the ports that a Service claims with those that are taken.
+func (d *outline) checkClaims(s *service, p part) []fieldError {
+	var bad []fieldError
+	for _, ports := range p.ports {
+		for _, r := range ports.rules {
+			if err := p.balancer.checkRule(r, s); err != nil {
+				bad = append(bad, fieldError{ports.fields["rule "+r.Name] + ".port", err})
+			}
+		}
+	}
+	return bad
+}
+
+// checkRule says who has what r claims already.
+func (l *balancerDraft) checkRule(r Rule, s *service) error {
+	if u, taken := l.usedPort(r); taken {
+		return fmt.Errorf("%w: port %d %s of frontend %s belongs to %s, which is not azlb's; choose another port or another address", ErrClash, r.FrontendPort, r.Protocol, r.Frontend, u.Name())
+	}
+	if other, taken := l.claims[strings.ToLower(r.Frontend)].conflict(frontendClaim(r), s); taken {
+		return fmt.Errorf("%w: port %d %s of frontend %s belongs to %s; choose another port or another address", ErrClash, r.FrontendPort, r.Protocol, r.Frontend, claimant(other))
+	}
+	if c, ok := backendClaim(r); ok {
+		if other, taken := l.backends[strings.ToLower(r.Pool)].conflict(c, s); taken {
+			return fmt.Errorf("%w: without floating IP, %s of pool %s belongs to %s; choose another node port, or allow floating IP", ErrClash, portText(c), r.Pool, claimant(other))
+		}
+	}
+	return nil
+}
+
+func claimant(s *service) string {
+	if s == nil {
+		return "a rule that is not azlb's"
+	}
+	return s.name.String()
+}
+
+func portText(c claim) string {
+	if c.all() {
+		return "every port"
+	}
+	return fmt.Sprintf("port %d %s", c.port, c.protocol)
+}
+
+// checkNames finds names that ARM would not take: they are put together of a uid, a subnet, or the Service's own name.
+func (p part) checkNames() []fieldError {
+	var bad []fieldError
+	check := func(field, typ, name string) {
+		if err := armid.CheckName(typ, name); err != nil {
+			bad = append(bad, fieldError{field, fmt.Errorf("the name %q in Azure: %w", name, err)})
+		}
+	}
+	for _, f := range p.frontends {
+		check(p.fields[f.Name], armid.FrontendIPConfigurations, f.Name)
+	}
+	for _, ports := range p.ports {
+		for i, r := range ports.rules {
+			check(ports.fields["rule "+r.Name], armid.LoadBalancingRules, r.Name)
+			if i == 0 {
+				check("metadata.name", armid.BackendAddressPools, r.Pool)
+			}
+		}
+	}
+	return bad
+}
+
+// checkOwnPorts finds ports of one Service that cannot stand beside each other: SCTP takes a port for every protocol, and without floating IP
+// two ports cannot lead to one node port.
+func (p part) checkOwnPorts() []fieldError {
+	var bad []fieldError
+	for _, ports := range p.ports {
+		for i, r := range ports.rules {
+			for _, other := range ports.rules[:i] {
+				if why := clashOf(other, r); why != "" {
+					at := ports.fields["rule "+r.Name]
+					bad = append(bad, fieldError{at, fmt.Errorf("%w: it and %s %s", ErrClash, ports.fields["rule "+other.Name], why)})
+				}
+			}
+		}
+	}
+	return bad
+}
+
+// clashOf says why two rules of one frontend cannot be; empty: they can.
+func clashOf(a, b Rule) string {
+	if frontendClaim(a).clash(frontendClaim(b)) {
+		return fmt.Sprintf("both take port %d: SCTP is balanced by a rule for every protocol; choose another port", b.FrontendPort)
+	}
+	x, xOK := backendClaim(a)
+	y, yOK := backendClaim(b)
+	if xOK && yOK && x.clash(y) {
+		return fmt.Sprintf("both lead to port %d of the nodes, which Azure refuses without floating IP; give them different node ports", b.BackendPort)
+	}
+	return ""
+}

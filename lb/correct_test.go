@@ -1,0 +1,230 @@
+package lb_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/fake"
+	"github.com/azlb/azlb/internal/lbtest"
+	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/lb/armid"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// adopted is a state that upstream leaves: what azlb makes of before, with edit after it, and then the objects that upstream has had there.
+type adopted struct {
+	name   string
+	kind   lb.Correction
+	before func(*lb.Objects)
+	edit   func(t *testing.T, cloud *fake.Cloud, c lb.Cluster, in lb.Objects)
+	after  func(*lb.Objects)
+	field  string // of the finding
+	text   string // in the finding
+	fixed  string // in the state once it is corrected
+	gone   string // not in that state any more
+}
+
+func annotated(key, value string) func(*lb.Objects) {
+	return func(in *lb.Objects) { lbtest.Annotate(key, value)(&in.Services[0]) }
+}
+
+const nodePortRule = "k8s-azure-lb_allow_IPv6_"
+
+// editRules changes the rules of the security group.
+func editRules(t *testing.T, cloud *fake.Cloud, c lb.Cluster, in lb.Objects, edit func(lb.SecurityRule) (lb.SecurityRule, bool)) {
+	t.Helper()
+	for _, r := range observed(t, cloud, c, in).SecurityGroups[0].Rules {
+		changed, ok := edit(r)
+		if !ok {
+			continue
+		}
+		id := c.SecurityGroup.Child(armid.SecurityRules, changed.Name)
+		if len(changed.Destinations) == 0 {
+			if err := cloud.Delete(id); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		var to, from, ports []any
+		for _, a := range changed.Destinations {
+			to = append(to, a.String())
+		}
+		for _, s := range changed.Sources {
+			from = append(from, s)
+		}
+		for _, p := range changed.Ports {
+			ports = append(ports, p)
+		}
+		body := map[string]any{
+			"access": changed.Access, "direction": "Inbound", "protocol": changed.Protocol, "priority": int(changed.Priority), "sourcePortRange": "*",
+			"destinationAddressPrefixes": to, "destinationPortRanges": ports,
+		}
+		if len(from) == 1 {
+			body["sourceAddressPrefix"] = from[0]
+		} else {
+			body["sourceAddressPrefixes"] = from
+		}
+		if err := cloud.Put(id, map[string]any{"name": changed.Name, "properties": body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var adoptedStates = []adopted{
+	{
+		name: "internal in capitals", kind: lb.CorrectSpellings, after: annotated("azure-load-balancer-internal", "True"), field: annotations.KeyInternal,
+		text: `"True" counts as true`, fixed: "load balancer kubernetes-internal", gone: "load balancer kubernetes:",
+	},
+	{
+		name: "internal with a blank", kind: lb.CorrectSpellings, after: annotated("azure-load-balancer-internal", " true"), field: annotations.KeyInternal,
+		text: `" true" counts as true`, fixed: "load balancer kubernetes-internal",
+	},
+	{
+		name: "floating IP off with a blank", kind: lb.CorrectSpellings, after: annotated("azure-disable-load-balancer-floating-ip", "true "), field: annotations.KeyDisableFloatingIP,
+		text: `"true " counts as true`, fixed: "→ kubernetes 30000",
+	},
+	{
+		name: "no security rules with a blank", kind: lb.CorrectSpellings, after: annotated("azure-disable-load-balancer-nsg-rule", " true"), field: annotations.KeyDisableNSGRule,
+		text: `counts as true`, gone: "k8s-azure-lb_allow",
+	},
+	{
+		name: "deny all with a blank", kind: lb.CorrectSpellings, before: annotated("azure-allowed-ip-ranges", "10.0.0.0/8"),
+		after: annotated("azure-deny-all-except-load-balancer-source-ranges", " true"), field: annotations.KeyDenyAll, text: `counts as true`, fixed: "deny-all",
+	},
+	{
+		name: "HA ports with a blank", kind: lb.CorrectSpellings, before: annotated("azure-load-balancer-internal", "true"),
+		after: annotated("azure-load-balancer-enable-high-availability-ports", " true"), field: annotations.KeyHAPorts, text: `counts as true`, fixed: "All ",
+	},
+	{
+		name: "no rule for a port with a blank", kind: lb.CorrectSpellings, after: annotated("port_80_no_lb_rule", " true"), field: annotations.PortKey(annotations.KeyPortNoRule, 80),
+		text: `counts as true`, gone: "-TCP-80:",
+	},
+	{
+		name: "public IP with a blank", kind: lb.CorrectSpellings, after: annotated("azure-pip-name", "mine "), field: annotations.KeyPIPName,
+		text: `"mine " counts as "mine"`, fixed: "public IP mine: 20.1.1.1 Standard on",
+	},
+	{
+		name: "address with a blank", kind: lb.CorrectSpellings, before: annotated("azure-load-balancer-internal", "true"),
+		after: annotated("azure-load-balancer-ipv4", " 10.1.7.7"), field: annotations.KeyIPv4, text: `counts as "10.1.7.7"`, fixed: "10.1.7.7",
+	},
+	{
+		name: "subnet with a blank", kind: lb.CorrectSpellings, before: annotated("azure-load-balancer-internal", "true"),
+		after: annotated("azure-load-balancer-internal-subnet", "apps "), field: annotations.KeySubnet, text: `counts as "apps"`, fixed: "-apps",
+	},
+	{
+		name: "additional address with a blank", kind: lb.CorrectSpellings, before: annotated("azure-additional-public-ips", "20.5.5.5"),
+		after: annotated("azure-additional-public-ips", "20.5.5.5, 20.5.5.6"), field: annotations.KeyAdditionalPublicIPs, text: "counts as", fixed: "20.5.5.6",
+	},
+	{
+		name: "node ports of the other family", kind: lb.CorrectNodePorts, before: annotated("azure-disable-load-balancer-floating-ip", "true"),
+		edit: func(t *testing.T, cloud *fake.Cloud, c lb.Cluster, in lb.Objects) {
+			editRules(t, cloud, c, in, func(r lb.SecurityRule) (lb.SecurityRule, bool) {
+				r.Name, r.Priority = strings.Replace(r.Name, "_IPv4_", "_IPv6_", 1), r.Priority+1
+				r.Destinations = nil
+				for _, n := range in.Nodes {
+					r.Destinations = append(r.Destinations, lb.Address{Text: n.Status.Addresses[1].Address})
+				}
+				return r, true
+			})
+		},
+		field: annotations.KeyDisableFloatingIP, text: "close its node ports on 2 IPv6 addresses", gone: nodePortRule,
+	},
+	{
+		name: "denial lost on a shared address", kind: lb.CorrectSharedDenials,
+		before: func(in *lb.Objects) {
+			in.Services = append(in.Services, lbtest.Service(1, lbtest.Port(81)))
+			for i := range in.Services {
+				lbtest.Annotate("azure-pip-name", "mine")(&in.Services[i])
+			}
+			annotated("azure-allowed-ip-ranges", "10.0.0.0/8")(in)
+			annotated("azure-deny-all-except-load-balancer-source-ranges", "true")(in)
+		},
+		edit: func(t *testing.T, cloud *fake.Cloud, c lb.Cluster, in lb.Objects) {
+			editRules(t, cloud, c, in, func(r lb.SecurityRule) (lb.SecurityRule, bool) {
+				r.Destinations = nil
+				return r, r.Access == "Deny"
+			})
+		},
+		field: annotations.KeyAllowedIPRanges, text: "deny everything else on 20.1.1.1", fixed: "deny-all",
+	},
+}
+
+// TestCorrect: what upstream left stays as it is, and a finding says what would change, until the kind is corrected.
+func TestCorrect(t *testing.T) {
+	covered := map[lb.Correction]bool{}
+	for _, c := range adoptedStates {
+		covered[c.kind] = true
+		t.Run(c.name, func(t *testing.T) {
+			cloud, cluster := lbtest.Cloud(), lbtest.Cluster()
+			putPublicIP(t, cloud, "mine", "20.1.1.1", nil)
+			in := lb.Objects{Services: []corev1.Service{lbtest.Service(0)}, Nodes: lbtest.Nodes(2)}
+			if c.before != nil {
+				c.before(&in)
+			}
+			settled(t, cloud, cluster, in)
+			if c.edit != nil {
+				c.edit(t, cloud, cluster, in)
+			}
+			if c.after != nil {
+				c.after(&in)
+			}
+
+			left := cloud.String()
+			report := settled(t, cloud, cluster, in)
+			if now := cloud.String(); now != left {
+				t.Errorf("something changed:\n%s\nwas\n%s", now, left)
+			}
+			if s := report.Services[nameOf(in.Services[0])]; s.Status == nil || len(s.Status.Ingress) == 0 {
+				t.Errorf("the status is lost: %+v", s)
+			}
+			if !slices.ContainsFunc(report.Findings, func(f lb.Finding) bool {
+				return errors.Is(f.Err, lb.ErrUncorrected) && f.Service == nameOf(in.Services[0]) && f.Field == "metadata.annotations["+c.field+"]" &&
+					strings.Contains(f.Err.Error(), c.text) && strings.Contains(f.Err.Error(), "("+string(c.kind)+")")
+			}) {
+				t.Errorf("no finding about %s: %v", c.field, report.Findings)
+			}
+
+			for _, other := range lb.Corrections() {
+				if other != c.kind {
+					cluster.Correct = append(cluster.Correct, other)
+				}
+			}
+			if settled(t, cloud, cluster, in); cloud.String() != left {
+				t.Errorf("another kind changed it:\n%s", cloud)
+			}
+			cluster.Correct = []lb.Correction{c.kind}
+			report = settled(t, cloud, cluster, in)
+			now := cloud.String()
+			if !strings.Contains(now, c.fixed) || c.gone != "" && strings.Contains(now, c.gone) || now == left {
+				t.Errorf("want %q and no %q:\n%s", c.fixed, c.gone, now)
+			}
+			if strings.Contains(fmt.Sprint(report.Findings), lb.ErrUncorrected.Error()) {
+				t.Errorf("corrected, and still reported: %v", report.Findings)
+			}
+			cluster.Correct = nil
+			if settled(t, cloud, cluster, in); cloud.String() != now {
+				t.Errorf("what was corrected does not last:\n%s\nwas\n%s", cloud, now)
+			}
+		})
+	}
+	for _, kind := range lb.Corrections() {
+		if !covered[kind] {
+			t.Errorf("no state for %s", kind)
+		}
+	}
+}
+
+// TestNewServicesNeedNoCorrection: a Service that is not there yet gets what azlb gives.
+func TestNewServicesNeedNoCorrection(t *testing.T) {
+	cloud := lbtest.Cloud()
+	settled(t, cloud, lbtest.Cluster(), lb.Objects{
+		Services: []corev1.Service{lbtest.Service(0, lbtest.Annotate("azure-load-balancer-internal", "True"))}, Nodes: lbtest.Nodes(1),
+	})
+	if s := cloud.String(); !strings.Contains(s, "load balancer kubernetes-internal") || strings.Contains(s, "load balancer kubernetes:") {
+		t.Errorf("want it internal:\n%s", s)
+	}
+}
