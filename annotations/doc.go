@@ -28,6 +28,11 @@
 // meant, keys of other clouds, keys without effect on this Service, contradictions, deprecated keys, and traps such as an HTTP probe that
 // asks for / because nobody named a path.
 //
+// # From AWS
+//
+// [AWSKeys] is the registry of what AWS reads, and docs/aws.md is written from it. [FromAWS] makes a Service for Azure of one for AWS, with a
+// finding about every key, and never shows it to more than could reach it there.
+//
 // # Promises
 //
 // The same Service gives the same result, in the same order; the Service is not modified; no text makes these functions panic; a value that

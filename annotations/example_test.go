@@ -41,14 +41,32 @@ func ExampleParse_closed() {
 func ExampleLint() {
 	svc := service(
 		annotations.Prefix+"azure-load-balancer-internl", "true",
-		annotations.Prefix+"aws-load-balancer-type", "nlb",
+		annotations.Prefix+"aws-load-balancer-internal", "true",
 		annotations.KeyProbePath, "/ready",
 	)
 	for _, f := range annotations.Lint(svc) {
 		fmt.Printf("%s: %v\n", f.Severity, f.Err)
 	}
 	// Output:
+	// error: key of another cloud, no effect here: AWS reads it; there it keeps the load balancer inside the network; here the Service is public without azure-load-balancer-internal: "true"
 	// error: unknown key: nothing reads it; did you mean service.beta.kubernetes.io/azure-load-balancer-internal?
-	// warning: key of another cloud, no effect here: AWS reads it
 	// warning: no effect here: no port has an HTTP or HTTPS probe that takes its path from here
+}
+
+func ExampleFromAWS() {
+	svc := service(
+		annotations.Prefix+"aws-load-balancer-type", "external",
+		annotations.Prefix+"aws-load-balancer-healthcheck-interval", "10",
+		annotations.Prefix+"aws-load-balancer-ssl-cert", "arn:aws:acm:eu-central-1:111122223333:certificate/web",
+	)
+	translated, findings := annotations.FromAWS(svc, nil)
+	fmt.Println(translated.Annotations[annotations.KeyInternal], translated.Annotations[annotations.KeyProbeInterval])
+	for _, f := range findings {
+		if f.NeedsPerson() {
+			fmt.Println(f.Setting(), f.Verdict, f.Effect)
+		}
+	}
+	// Output:
+	// true 10
+	// aws-load-balancer-ssl-cert none less available
 }

@@ -36,6 +36,7 @@ func Lint(svc *corev1.Service) []Finding {
 	for _, key := range slices.Sorted(maps.Keys(svc.Annotations)) {
 		l.annotation(key)
 	}
+	l.aws()
 	l.address()
 	l.conflicts()
 	l.privateLink()

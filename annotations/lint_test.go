@@ -59,7 +59,9 @@ var lintTests = []struct {
 		"warning cloud.google.com/neg: key of another cloud, no effect here: Google Cloud reads it",
 		"warning networking.gke.io/load-balancer-type: key of another cloud, no effect here: Google Cloud reads it",
 		"warning alibaba-cloud-loadbalancer-spec: key of another cloud, no effect here: Alibaba Cloud reads it",
-		"warning aws-load-balancer-type: key of another cloud, no effect here: AWS reads it",
+		"warning azure-load-balancer-internal: probably not as meant: the Service has keys of AWS and names no scheme: here it is public, and there it is internal " +
+			"with the AWS Load Balancer Controller; write true or false",
+		"info aws-load-balancer-type: key of another cloud, no effect here: AWS reads it; there it chooses the kind of load balancer; here it is not needed",
 	}},
 	{name: "not of type LoadBalancer", spec: func(s *corev1.Service) { s.Spec.Type = "" }, anns: []string{annotations.KeyPIPName, "x"}, want: []string{
 		"warning azure-pip-name: no effect here: the Service is of type ClusterIP, not LoadBalancer",

@@ -7,6 +7,9 @@ import (
 
 // stranger looks at a key that is not in the registry: one of another cloud, a misspelt or unknown one of Azure, or none of our business.
 func (l *linter) stranger(key string) {
+	if isAWS(key) {
+		return // linter.aws
+	}
 	if cloud := otherCloud(key); cloud != "" {
 		l.warn(key, ErrOtherCloud, "%s reads it", cloud)
 		return
@@ -99,7 +102,6 @@ func distance(a, b string) int {
 
 // clouds are the beginnings of the keys that other controllers of load balancers read.
 var clouds = []struct{ prefix, cloud string }{
-	{Prefix + "aws-", "AWS"},
 	{Prefix + "alibaba-cloud-", "Alibaba Cloud"},
 	{Prefix + "alicloud-", "Alibaba Cloud"},
 	{Prefix + "do-loadbalancer-", "DigitalOcean"},

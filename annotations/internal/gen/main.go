@@ -1,4 +1,4 @@
-// Gen writes the manual of the annotations from their registry; "go generate ./annotations" runs it.
+// Gen writes the manuals of the annotations from their registries; "go generate ./annotations" runs it.
 package main
 
 import (
@@ -12,9 +12,14 @@ import (
 
 func main() {
 	out := flag.String("o", "", "file to write")
+	aws := flag.Bool("aws", false, "the keys of AWS instead of those of Azure")
 	flag.Parse()
+	write := annotations.WriteMarkdown
+	if *aws {
+		write = annotations.WriteAWSMarkdown
+	}
 	var b bytes.Buffer
-	if err := annotations.WriteMarkdown(&b); err != nil {
+	if err := write(&b); err != nil {
 		log.Fatal(err)
 	}
 	if err := os.WriteFile(*out, b.Bytes(), 0o644); err != nil {
