@@ -35,18 +35,3 @@ func TestRequestCounts(t *testing.T) {
 		})
 	}
 }
-
-func BenchmarkSync(b *testing.B) {
-	a := &arm{cloud: lbtest.Cloud(), polls: -1, left: map[string]int{}}
-	r := provider.NewReconciler(a.backend(b, azure.Options{}), lbtest.Cluster(), &provider.Options{Clock: a.cloud.Clock()})
-	in := lb.Objects{Services: lbtest.Services(300), Nodes: lbtest.Nodes(3)}
-	if _, err := r.Sync(b.Context(), in); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := r.Sync(b.Context(), in); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
