@@ -50,7 +50,7 @@ func (m memberships) join(nic ID, config string, pool ID) {
 	m[nic.Key()][config][pool.Key()] = pool
 }
 
-// wantInterfaces decides which interfaces are in the pools of our load balancers (load-balancer.md §8.2). Foreign pools stay. Where
+// wantInterfaces decides which interfaces are in the pools of our load balancers. Foreign pools stay. Where
 // interfaces could not be read, membership is left as it is.
 func (d *outline) wantInterfaces() []NetworkInterface {
 	if d.c.PoolType != PoolInterfaces || len(d.seen.Interfaces) == 0 {

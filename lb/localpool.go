@@ -24,7 +24,7 @@ func (b *builder) ownPool(s *service) bool {
 	return b.c.multiple() && s.obj.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
 }
 
-// localPoolName returns the name of a Service's own pool (load-balancer.md §3.5).
+// localPoolName returns the name of a Service's own pool.
 func localPoolName(s *service, f ipam.Family) string {
 	return strings.ToLower(s.name.Namespace+"-"+s.name.Name) + strings.ToLower(suffix(true, f))
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Names of upstream (load-balancer.md §3): 80 characters is ARM's limit, of which five are kept for the suffix of IPv6.
+// Names of upstream: 80 characters is ARM's limit, of which five are kept for the suffix of IPv6.
 const (
 	nameRoom    = 75
 	v6Suffix    = "-IPv6"
@@ -80,7 +80,7 @@ func ruleName(base, subnet string, proto corev1.Protocol, port int32, dual bool,
 // poolName returns the name of the default pool of family f. It has its suffix whether or not the Service is dual stack.
 func poolName(cluster string, f ipam.Family) string { return cluster + suffix(true, f) }
 
-// publicIPName returns the name of a managed public IP (public-ip.md §2.2).
+// publicIPName returns the name of a managed public IP.
 func publicIPName(cluster, base string, prefix ID, dual bool, f ipam.Family) string {
 	name := cluster + "-" + base
 	if prefix != "" {

@@ -55,7 +55,7 @@ func (c Cluster) twin(entry string, internal bool) ID {
 	return armid.Resource(c.NetworkSubscription, c.LoadBalancerGroup, armid.LoadBalancers, entry)
 }
 
-// placer spreads Services over entries (load-balancer.md §4.5). Everything it decides follows from what is observed: frontends tell where a
+// placer spreads Services over entries. Everything it decides follows from what is observed: frontends tell where a
 // Service is, so a fresh process decides as a long-lived one does.
 type placer struct {
 	*builder

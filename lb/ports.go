@@ -38,7 +38,7 @@ func (p *portRules) addProbe(probe Probe, field string) {
 	p.probes = append(p.probes, probe)
 }
 
-// ruleMaker makes the rules and probes of one Service for one family (load-balancer.md §6, §7).
+// ruleMaker makes the rules and probes of one Service for one family.
 type ruleMaker struct {
 	c        Cluster
 	svc      *corev1.Service
@@ -175,7 +175,7 @@ func (m ruleMaker) addHAPorts(out *portRules) []fieldError {
 
 func annotationField(key string) string { return "metadata.annotations[" + key + "]" }
 
-// probe decides which probe the rule of port i has (load-balancer.md §7.1); nil for none.
+// probe decides which probe the rule of port i has; nil for none.
 func (m ruleMaker) probe(i int) (*Probe, string, *fieldError) {
 	port := m.svc.Spec.Ports[i]
 	tcp := protocolOf(port) == corev1.ProtocolTCP
@@ -268,7 +268,7 @@ func (m ruleMaker) probeProtocol(port corev1.ServicePort, own annotations.Probe)
 	return protocol
 }
 
-// probePort finds the probed port (load-balancer.md §7.3).
+// probePort finds the probed port.
 func (m ruleMaker) probePort(i int, asked *annotations.ProbePort) (uint16, *fieldError) {
 	port := m.svc.Spec.Ports[i]
 	nodePort, field := port.NodePort, "spec.ports["+strconv.Itoa(i)+"]"

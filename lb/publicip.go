@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Tags of public IPs that tell whose they are (public-ip.md §5.1). The legacy keys are read where the new ones are absent.
+// Tags of public IPs that tell whose they are. The legacy keys are read where the new ones are absent.
 const (
 	tagService       = "k8s-azure-service"
 	tagCluster       = "k8s-azure-cluster-name"
@@ -72,7 +72,7 @@ type publicIPDraft struct {
 	held      bool // a frontend that is kept has it
 }
 
-// choosePublicIP decides which public IP serves one family of an external Service (public-ip.md §2.1).
+// choosePublicIP decides which public IP serves one family of an external Service.
 func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (publicIPClaim, *fieldError) {
 	group := d.c.publicIPGroup(s.cfg)
 	if u := d.seen.unknown(armid.PublicIPAddresses, d.groupID(group)); u != nil {
