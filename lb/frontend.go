@@ -200,7 +200,10 @@ type internalWish struct {
 func (d *outline) pinnedFrontend(w internalWish) (Frontend, *fieldError) {
 	name := d.ownName(w.s, w.l, w.f)
 	if key, ok := w.l.byAddress[w.pinned]; ok {
-		return w.l.frontends[key], nil
+		// Its own frontend, that others share by now, does not take it to a subnet that the address is not in.
+		if fe := w.l.frontends[key]; d.owner(fe.Name) != w.s.base || fe.Subnet.Equal(w.subnet.ID) {
+			return fe, nil
+		}
 	}
 	if w.l.seen != nil {
 		fe, ok := w.l.seen.frontends[w.l.seen.byAddress[w.pinned]]
