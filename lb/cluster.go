@@ -11,6 +11,7 @@ import (
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/lb/armid"
+	"github.com/azlb/azlb/pls"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
@@ -84,6 +85,7 @@ type Limits struct {
 	RulesPerSecurityGroup    int // 1,000
 	AddressesPerSecurityRule int // 4,000 sources and, separately, as many destinations over all rules of a group
 	RulesPerInterface        int // 299; passing it is a warning
+	LinksPerLoadBalancer     int // 8 private link services
 }
 
 func (l Limits) withDefaults() Limits {
@@ -97,6 +99,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.RulesPerSecurityGroup, 1000)
 	set(&l.AddressesPerSecurityRule, 4000)
 	set(&l.RulesPerInterface, 299)
+	set(&l.LinksPerLoadBalancer, pls.MaxPerBalancer)
 	return l
 }
 

@@ -1,6 +1,7 @@
 package pls
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -59,6 +60,8 @@ type Request struct {
 	Others []PrivateLinkService
 	// Adopt takes over an existing one that carries no cluster's tag. One that carries another cluster's is never touched.
 	Adopt bool
+	// MaxPerBalancer is how many private link services a load balancer can have. Default: [MaxPerBalancer].
+	MaxPerBalancer int
 }
 
 // Build returns the private link service that r asks for, and everything that stands in its way: with a finding that holds, the returned
@@ -145,7 +148,7 @@ func (b *builder) room(id armid.ID) {
 			n++
 		}
 	}
-	if n >= MaxPerBalancer {
+	if n >= cmp.Or(b.MaxPerBalancer, MaxPerBalancer) {
 		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: load balancer %s has %d, and can have no more; use another load balancer, or share a frontend", ErrLimit, b.Frontend.Top().Name(), n))
 	}
 }
