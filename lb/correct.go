@@ -243,7 +243,7 @@ func (c spellingCheck) notDenied() bool {
 	if !c.s.denies() || !c.opened(Address{}) {
 		return false
 	}
-	return !slices.ContainsFunc(c.addresses(), func(a Address) bool { return c.denied(a) })
+	return !slices.ContainsFunc(c.addresses(), c.denied)
 }
 
 // denied reports whether an observed rule of ours denies everything else to an address.
