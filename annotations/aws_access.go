@@ -151,9 +151,11 @@ func (t *translator) closes() []Became {
 
 // readGroups deals with security groups that take the place of that of the load balancer, and with prefix lists.
 func (t *translator) readGroups(s awsSetting) {
-	switch b := t.closes(); {
-	case s.value == "":
+	if s.value == "" {
 		t.say(s, awsNote{verdict: None, severity: SeverityInfo, kind: ErrNoEffect}, "empty, so left out")
+		return
+	}
+	switch b := t.closes(); {
 	case b != nil:
 		t.say(s, awsNote{severity: SeverityError, effect: LessAvailable, becomes: b},
 			"the Service would be open to all, so it is closed with a range that nobody has; write who may reach it there: %s", s.row.Doc)

@@ -75,7 +75,7 @@ func (t *tool) command() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVarP(&t.flags.verbose, "verbose", "v", false, "log what the library does to stderr")
-	root.AddCommand(t.lintCommand(), t.planCommand(), t.applyCommand(), t.explainCommand(), t.annotationsCommand(), t.serveCommand())
+	root.AddCommand(t.lintCommand(), t.planCommand(), t.applyCommand(), t.explainCommand(), t.annotationsCommand(), t.translateCommand(), t.serveCommand())
 	return root
 }
 

@@ -5,6 +5,7 @@
 //	azlb apply --cloud-config azure.json -f manifests/
 //	azlb explain default/web --cloud-config azure.json -f manifests/
 //	azlb annotations
+//	azlb translate -f services.yaml
 //	azlb serve --cloud-config azure.json
 //
 // With --fake everything happens on an Azure in memory. The README beside this file has a session with it.
