@@ -162,7 +162,7 @@ func (c *Cloud) do(ctx context.Context, op lb.Op) (provider.Receipt, error) {
 	}
 	switch result.Verdict {
 	case armwire.Done:
-		return receipt(id, raw), nil
+		return c.receipt(id, raw), nil
 	case armwire.Write:
 		return c.carryOut(ctx, id, raw, result)
 	default:
@@ -186,14 +186,21 @@ func (c *Cloud) carryOut(ctx context.Context, id lb.ID, raw armwire.Object, resu
 	if err != nil {
 		return provider.Receipt{}, err
 	}
-	done := receipt(id, answer.Body)
+	done := c.receipt(id, answer.Body)
 	done.Written = true
 	return done, nil
 }
 
 // receipt tells of the resource id as it is: body, nil if it is gone.
-func receipt(id lb.ID, body armwire.Object) provider.Receipt {
+func (c *Cloud) receipt(id lb.ID, body armwire.Object) provider.Receipt {
 	r := provider.Receipt{Target: id, ETag: text(body, "etag")}
+	if top := id.Top(); top == id {
+		r.Seen = armwire.Seen(id, body)
+	} else {
+		c.mu.Lock()
+		r.Seen = armwire.Seen(top, c.read(top))
+		c.mu.Unlock()
+	}
 	add := func(o armwire.Object, property string) {
 		if addr, err := netip.ParseAddr(text(o, "properties", property)); err == nil {
 			r.Assigned = append(r.Assigned, lb.Assigned{ID: lb.ID(text(o, "id")), IP: addr})

@@ -55,9 +55,6 @@ func (c *Cloud) Load(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := checkState(doc); err != nil {
-		return err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.groups, c.resources, c.links = map[string]group{}, map[string]*resource{}, nil
@@ -69,25 +66,6 @@ func (c *Cloud) Load(data []byte) error {
 		c.groups[id.Key()] = group{id: id, location: text(g, "location")}
 	}
 	return c.loadResources(objects(doc, "resources"))
-}
-
-// checkState refuses what is no state: an Azure without anything in it would be no use to anybody who named the wrong file.
-func checkState(doc armwire.Object) error {
-	for _, key := range slices.Sorted(maps.Keys(doc)) {
-		if key != "resourceGroups" && key != "resources" {
-			return fmt.Errorf("%q: want an object with resourceGroups and resources, as Dump writes it", key)
-		}
-		list, ok := doc[key].([]any)
-		if !ok && doc[key] != nil {
-			return fmt.Errorf("%s: want a list of objects", key)
-		}
-		for i, e := range list {
-			if o, ok := e.(armwire.Object); !ok || o == nil {
-				return fmt.Errorf("%s[%d]: want an object", key, i)
-			}
-		}
-	}
-	return nil
 }
 
 // loadResources takes those first that others get addresses from.

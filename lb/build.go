@@ -79,6 +79,7 @@ type builder struct {
 	named    map[string]map[string][]string        // names of frontends in lower case by load balancer and base name
 	entries  []MultipleConfiguration
 	only     map[types.NamespacedName]bool
+	aside    map[types.NamespacedName]bool // Objects.Hold
 	findings []Finding
 	again    bool
 }
@@ -87,10 +88,13 @@ func newBuilder(c Cluster, in Objects, seen Observed) *builder {
 	c.Limits = c.Limits.withDefaults()
 	b := &builder{
 		c: c, in: in, seen: newIndex(seen),
-		byName: map[types.NamespacedName]*service{}, byBase: map[string]*service{}, uses: map[string]map[string]map[string]bool{}, named: map[string]map[string][]string{}, only: map[types.NamespacedName]bool{},
+		byName: map[types.NamespacedName]*service{}, byBase: map[string]*service{}, uses: map[string]map[string]map[string]bool{}, named: map[string]map[string][]string{}, only: map[types.NamespacedName]bool{}, aside: map[types.NamespacedName]bool{},
 	}
 	for _, name := range in.Only {
 		b.only[name] = true
+	}
+	for _, name := range in.Hold {
+		b.aside[name] = true
 	}
 	for i := range in.Services {
 		b.add(&in.Services[i])
@@ -214,7 +218,7 @@ func (b *builder) markObserved() {
 
 // admit parses a Service and holds it if something about itself stands in its way.
 func (b *builder) admit(s *service) {
-	if !s.ours || (len(b.only) > 0 && !b.only[s.name]) {
+	if !s.ours || b.spared(s.name) {
 		s.held = true
 	}
 	if !s.wanted || !s.ours {
@@ -222,7 +226,7 @@ func (b *builder) admit(s *service) {
 	}
 	cfg, err := annotations.Parse(s.obj)
 	s.cfg = cfg
-	if len(b.only) > 0 && !b.only[s.name] {
+	if b.spared(s.name) {
 		return
 	}
 	for _, f := range annotations.Findings(s.name, err) {
@@ -238,6 +242,11 @@ func (b *builder) admit(s *service) {
 	if b.c.PoolType == PoolPods {
 		b.hold(s, "", fmt.Errorf("%w: loadBalancerBackendPoolConfigurationType podIP needs a service gateway; use nodeIP", ErrUnserved))
 	}
+}
+
+// spared reports whether a Service is none of those to work on.
+func (b *builder) spared(name types.NamespacedName) bool {
+	return len(b.only) > 0 && !b.only[name] || b.aside[name]
 }
 
 // checkObject finds what no API server lets through, but a file may hold, and what would otherwise end in the names of others or in other ports:
@@ -274,7 +283,7 @@ func (b *builder) find(f Finding) { b.findings = append(b.findings, f) }
 
 // hold makes the Service keep what it has, and says why.
 func (b *builder) hold(s *service, field string, err error) {
-	if !s.held || len(b.only) == 0 || b.only[s.name] {
+	if !s.held || !b.spared(s.name) {
 		b.find(Finding{Service: s.name, Field: field, Severity: SeverityError, Err: err, Holds: true})
 	}
 	s.held, b.again = true, true
@@ -294,7 +303,7 @@ func (b *builder) keepsName(name types.NamespacedName) bool {
 	if s := b.byName[name]; s != nil {
 		return s.held
 	}
-	return (len(b.only) > 0 && !b.only[name]) || b.in.KeepGone
+	return b.spared(name) || b.in.KeepGone
 }
 
 // order returns the Services to serve, in the order in which they claim what cannot be had twice: those that are there already, then the

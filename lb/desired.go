@@ -19,6 +19,8 @@ type Objects struct {
 	Only []types.NamespacedName
 	// Rejected are Services to hold because ARM refused what they ask for, with ARM's answer.
 	Rejected map[types.NamespacedName]error
+	// Hold names Services to leave as they are for now, without a finding: somebody else is at work on them.
+	Hold []types.NamespacedName
 	// KeepGone keeps what deleted Services left behind; set when a removal guard stops the removals.
 	KeepGone bool
 }

@@ -22,11 +22,17 @@ import (
 //
 // The error joins those of the failed steps, each an [*OpError], and the cause of ctx if steps were left for it; the report has them all.
 func Apply(ctx context.Context, p Provider, plan lb.Plan, o *Options) (Report, error) {
+	opts := o.withDefaults()
+	return apply(ctx, p, plan, &opts, nil)
+}
+
+// apply is Apply for one of several plans that are carried out at a time, if t is not nil.
+func apply(ctx context.Context, p Provider, plan lb.Plan, opts *Options, t tracker) (Report, error) {
 	if err := check(plan); err != nil {
 		return Report{}, err
 	}
-	opts := o.withDefaults()
-	r := newRun(p, plan, &opts)
+	r := newRun(p, plan, opts)
+	r.tracker = t
 	if opts.DryRun {
 		r.pretend()
 	} else {
@@ -56,9 +62,23 @@ func check(plan lb.Plan) error {
 	return nil
 }
 
+// tracker keeps plans apart that are carried out at the same time. Its methods are quick, but for wait.
+type tracker interface {
+	// begin is asked before a step starts. False: another plan is at work on the same, or has been since this one was made, so that the step
+	// must be planned again.
+	begin(i int) bool
+	// wait returns when a step that has begun may send its write, or with ctx's error. What it takes is given back by end.
+	wait(ctx context.Context) error
+	// end is told how a step that has begun went; sent says whether anything of it was sent.
+	end(i int, op lb.Op, end ending, sent bool)
+	// over is told of every step once nothing more will become of it, and how all steps are by then. It is called by one goroutine.
+	over(i int, steps []StepReport)
+}
+
 // run is one plan being carried out. All fields belong to the goroutine that called Apply, but for emit.
 type run struct {
 	provider  Provider
+	tracker   tracker // nil: this is the only plan
 	opts      *Options
 	plan      lb.Plan
 	steps     []StepReport
@@ -78,7 +98,8 @@ type ending struct {
 	index    int
 	receipt  Receipt
 	err      *OpError
-	attempts int
+	op       lb.Op // resolved
+	attempts int   // zero: it was not sent, since the context ended first
 	took     time.Duration
 }
 
@@ -152,14 +173,18 @@ func (r *run) start(ctx, work context.Context) {
 		}
 		r.ready = slices.Delete(r.ready, at, at+1)
 		op, open := lb.Resolve(step.Op, r.known)
-		r.tell(StepStarted{Index: i, Step: step})
 		if len(open) > 0 {
+			r.tell(StepStarted{Index: i, Step: step})
 			r.record(ending{index: i, err: unresolved(op, open)})
+			continue
+		}
+		if r.tracker != nil && !r.tracker.begin(i) {
+			r.postpone(i)
 			continue
 		}
 		r.busy[topOf(step)] = true
 		r.running++
-		go func() { r.ended <- r.try(ctx, work, i, op) }()
+		go func() { r.ended <- r.turn(ctx, work, i, op) }()
 	}
 }
 
@@ -176,10 +201,19 @@ func unresolved(op lb.Op, open []lb.ID) *OpError {
 	}
 }
 
+// turn tries an operation once it is its turn.
+func (r *run) turn(ctx, work context.Context, i int, op lb.Op) ending {
+	if r.tracker != nil && r.tracker.wait(ctx) != nil {
+		return ending{index: i, op: op}
+	}
+	r.tell(StepStarted{Index: i, Step: r.plan.Steps[i]})
+	return r.try(ctx, work, i, op)
+}
+
 // try makes attempts at one operation until it succeeds, fails for good, or ctx is done. Only writes have the context work.
 func (r *run) try(ctx, work context.Context, i int, op lb.Op) ending {
 	started := r.opts.Clock.Now()
-	end := ending{index: i}
+	end := ending{index: i, op: op}
 	for {
 		end.attempts++
 		receipt, err := r.provider.Do(work, op)
@@ -209,7 +243,12 @@ func (r *run) try(ctx, work context.Context, i int, op lb.Op) ending {
 func (r *run) finish(end ending) {
 	r.running--
 	delete(r.busy, topOf(r.plan.Steps[end.index]))
-	r.record(end)
+	if r.tracker != nil {
+		r.tracker.end(end.index, end.op, end, end.attempts > 0)
+	}
+	if end.attempts > 0 {
+		r.record(end)
+	}
 }
 
 // record writes the report of a step and releases or skips what comes after it.
@@ -240,6 +279,7 @@ func (r *run) record(end ending) {
 	r.tell(StepDone{
 		Index: end.index, Step: r.plan.Steps[end.index], State: step.State, Receipt: end.receipt, Err: step.Err, Took: end.took,
 	})
+	r.over(end.index)
 }
 
 // release makes those ready that waited for i alone.
@@ -254,18 +294,42 @@ func (r *run) release(i int) {
 
 // skip marks everything that comes after failed, directly or not.
 func (r *run) skip(failed int) {
-	cause := r.steps[failed].Err
-	todo := slices.Clone(r.followers[failed])
-	for len(todo) > 0 {
-		i := todo[0]
-		todo = todo[1:]
-		if r.steps[i].State != "" {
-			continue
-		}
+	for _, i := range r.after(failed) {
 		r.steps[i].State = StateSkipped
 		r.steps[i].WaitedFor = failed
-		r.steps[i].Err = fmt.Errorf("%s: not started: %w", r.plan.Steps[i].Op.Target().Name(), cause)
-		todo = append(todo, r.followers[i]...)
+		r.steps[i].Err = fmt.Errorf("%s: not started: %w", r.plan.Steps[i].Op.Target().Name(), r.steps[failed].Err)
+		r.over(i)
+	}
+}
+
+// postpone marks a step that another plan got in the way of, and everything that comes after it.
+func (r *run) postpone(i int) {
+	for _, i := range append([]int{i}, r.after(i)...) {
+		r.steps[i].State = StateDeferred
+		r.over(i)
+	}
+}
+
+// after returns the steps that come after i, directly or not, and have no state yet.
+func (r *run) after(i int) []int {
+	var all []int
+	found := map[int]bool{}
+	for todo := slices.Clone(r.followers[i]); len(todo) > 0; {
+		next := todo[0]
+		todo = todo[1:]
+		if found[next] || r.steps[next].State != "" {
+			continue
+		}
+		found[next] = true
+		all = append(all, next)
+		todo = append(todo, r.followers[next]...)
+	}
+	return all
+}
+
+func (r *run) over(i int) {
+	if r.tracker != nil {
+		r.tracker.over(i, r.steps)
 	}
 }
 
@@ -275,6 +339,7 @@ func (r *run) leave(ctx context.Context) {
 		if r.steps[i].State == "" {
 			r.steps[i].State = StateSkipped
 			r.steps[i].Err = fmt.Errorf("%s: not started: %w", r.plan.Steps[i].Op.Target().Name(), context.Cause(ctx))
+			r.over(i)
 		}
 	}
 }

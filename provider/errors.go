@@ -21,6 +21,8 @@ var (
 	ErrRemovalGuard = errors.New("too many removals at once")
 	// ErrHeld: a Service was left as it is; the errors joined to it say why.
 	ErrHeld = errors.New("held")
+	// ErrClosed: the [Reconciler] was closed.
+	ErrClosed = errors.New("reconciler closed")
 	// ErrDryRun: nothing was done, since Options.DryRun asked for that.
 	ErrDryRun = errors.New("dry run")
 	// ErrPlan: a plan is not well formed.
@@ -128,6 +130,17 @@ func (e *RemovalError) Error() string {
 
 // Unwrap returns [ErrRemovalGuard].
 func (e *RemovalError) Unwrap() error { return ErrRemovalGuard }
+
+// FieldError is what ARM refused because of one field of a Service.
+type FieldError struct {
+	Field string // such as metadata.annotations[service.beta.kubernetes.io/azure-load-balancer-ipv4]
+	Err   *OpError
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns the refusal.
+func (e *FieldError) Unwrap() error { return e.Err }
 
 // ServiceError is what keeps one Service from having what it asks for. [Reconciler.Sync] joins them.
 type ServiceError struct {

@@ -3,16 +3,19 @@ package provider
 import (
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/azlb/azlb/lb"
 )
 
 // Event is something a host may want to show, count or turn into a Kubernetes Event. The set is closed: [Planned], [StepStarted],
-// [StepRetried], [StepDone], [ServiceRejected]. More may come, so a switch over events should let unknown ones pass.
+// [StepRetried], [StepDone], [ServiceConverged], [ServiceHeld], [ServiceRejected], [DriftFound], [Throttled]. More may come, so a switch over
+// events should let unknown ones pass.
 type Event interface{ event() }
 
-// Planned: a [Reconciler] made a plan and is about to carry it out. Round counts from 1 within one call.
+// Planned: a [Reconciler] made a plan and is about to carry it out. Round counts from 1 within one call; with several, it is that of the call
+// that has had most. Several plans may be under way at a time, for resources that do not touch each other; their events are mixed.
 type Planned struct {
 	Round int
 	Plan  lb.Plan
@@ -49,8 +52,39 @@ type ServiceRejected struct {
 	Err     error
 }
 
-func (Planned) event()         {}
-func (StepStarted) event()     {}
-func (StepRetried) event()     {}
-func (StepDone) event()        {}
-func (ServiceRejected) event() {}
+// ServiceConverged: a Service has all it asks for, and something was done for it, or it had been held. A deleted one has nothing any more.
+type ServiceConverged struct {
+	Service types.NamespacedName
+	Status  corev1.LoadBalancerStatus // as it is to be written
+}
+
+// ServiceHeld: a Service is left as it is, for what its findings say or for what ARM refused. It is told once, until the reason changes.
+type ServiceHeld struct {
+	Service  types.NamespacedName
+	Findings []lb.Finding
+	Err      error // what ARM refused; nil: the findings say all
+}
+
+// DriftFound: something in Azure is not as it was known to be; somebody else has changed it. With Err it was a write that found it, which is
+// planned again, else it was found by reading.
+type DriftFound struct {
+	Target lb.ID
+	Err    error
+}
+
+// Throttled: ARM answered 429, and the same is asked again after Wait.
+type Throttled struct {
+	Target lb.ID // of a write; empty: reading
+	Wait   time.Duration
+	Err    *OpError
+}
+
+func (Planned) event()          {}
+func (StepStarted) event()      {}
+func (StepRetried) event()      {}
+func (StepDone) event()         {}
+func (ServiceConverged) event() {}
+func (ServiceHeld) event()      {}
+func (ServiceRejected) event()  {}
+func (DriftFound) event()       {}
+func (Throttled) event()        {}

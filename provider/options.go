@@ -11,7 +11,8 @@ import (
 
 // Options tunes [Apply] and [NewReconciler]. A nil *Options means every default below.
 type Options struct {
-	// Parallel is how many steps may run at a time. Zero means 8.
+	// Parallel is how many steps may run at a time. Zero means 8, and 64 for a [Reconciler], where it counts the steps of all calls together:
+	// what there are many of are public IPs, which do not touch each other.
 	Parallel int
 	// Attempts is how often an operation is tried in all when ARM answers that the same may be sent again. Zero means 5. An operation that
 	// waits for something it refers to is tried at most 3 times.
@@ -33,6 +34,9 @@ type Options struct {
 	Known []lb.Assigned
 	// DryRun reports what would be done and writes nothing.
 	DryRun bool
+	// MaxAge is how old what a [Reconciler] has read may be for [Reconciler.Ensure] and [Reconciler.Delete] to plan from it; what was written
+	// since is known anyway. Zero means 5m; negative: read for every call. [Reconciler.Sync] always reads.
+	MaxAge time.Duration
 	// MaxRemovals is the removal guard of [Reconciler.Sync]: how many Services may lose what they have in one call, unless that is half of
 	// them or less. Zero means 10; negative: any number.
 	MaxRemovals int
@@ -86,6 +90,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if all.OnEvent == nil {
 		all.OnEvent = func(Event) {}
+	}
+	if all.MaxAge == 0 {
+		all.MaxAge = 5 * time.Minute
 	}
 	if all.MaxRemovals == 0 {
 		all.MaxRemovals = 10

@@ -22,6 +22,9 @@ type Receipt struct {
 	ETag    string // of Target after the write; empty after a deletion
 	// Assigned are addresses of the public IP, or of the frontends, that were written.
 	Assigned []lb.Assigned
+	// Seen has the top-level resource that Target is or is in, as [Provider.Observe] would show it now: one entry in one of its lists. It
+	// spares a [Reconciler] reading what was just written. Empty after a deletion, and if the provider does not know.
+	Seen lb.Observed
 	// Alias is that of the private link service that was written.
 	Alias string
 	// Resume is a token with which an operation that was still running can be waited for; empty otherwise.

@@ -4,24 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/azlb/azlb/lb"
 )
 
-// Reconciler brings Azure in step with a cluster, one call after the other: a call that comes while another one works waits for it. It
-// keeps nothing between calls and runs no goroutine outside of them.
+// Reconciler brings Azure in step with a cluster, for any number of calls at a time.
+//
+// Calls that come while others are at work are planned together as soon as what they need is free, so that one write of a load balancer or
+// of a security group serves them all; each gets its own status and error. What does not touch the same resources goes on side by side.
+// A call waits for at most the writes under way when it came, and then for those it is part of.
+//
+// It keeps what it has read, and what became of it by its own writes, so that most calls read nothing. Nothing of that is needed for being
+// correct: every write is conditional, and what turns out to be different is read and planned again. It runs no goroutine while nobody
+// calls.
 type Reconciler struct {
 	provider Provider
 	cluster  lb.Cluster
 	opts     Options
-	turn     chan struct{} // holds a token while a call works
 	planner  planner
+	slots    chan struct{} // one token per step that is being sent
+	running  sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	calls    uint64 // counts calls
+	queue    []*batch
+	dirty    bool // there is something to dispatch
+	busy     bool // somebody dispatches
+	snapshot snapshot
+	reading  *reading
+	groups   []lb.ID           // of private link services, to be read in addition
+	writing  map[string]*batch // by key of a top-level resource: who writes it
+	working  map[types.NamespacedName]int
+	active   map[*batch]bool // being carried out
+	told     map[types.NamespacedName]string
 }
 
 // planner is the arithmetic between reading and writing: what package lb does, and in tests something scripted.
@@ -32,9 +53,26 @@ type planner interface {
 	guard(c lb.Cluster, in lb.Objects, seen lb.Observed, most int) (lb.Objects, error)
 }
 
+// manySteps is Options.Parallel of a Reconciler if nobody says otherwise.
+const manySteps = 64
+
 // NewReconciler returns a Reconciler for one cluster. It touches nothing yet.
 func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
-	return &Reconciler{provider: p, cluster: c, opts: o.withDefaults(), turn: make(chan struct{}, 1), planner: arithmetic{}}
+	opts := o.withDefaults()
+	if o == nil || o.Parallel <= 0 {
+		opts.Parallel = manySteps
+	}
+	var telling sync.Mutex
+	tell := opts.OnEvent
+	opts.OnEvent = func(e Event) {
+		telling.Lock()
+		defer telling.Unlock()
+		tell(e)
+	}
+	return &Reconciler{
+		provider: p, cluster: c, opts: opts, planner: arithmetic{}, slots: make(chan struct{}, opts.Parallel), snapshot: newSnapshot(),
+		writing: map[string]*batch{}, working: map[types.NamespacedName]int{}, active: map[*batch]bool{}, told: map[types.NamespacedName]string{},
+	}
 }
 
 // Sync brings everything in step: it reads, plans and carries the plan out, and plans again, at most three times, where Azure turned out to
@@ -46,238 +84,89 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 //
 // The error joins a [ServiceError] for each Service that ARM refused something, the errors of steps, and the guard's. Findings alone, of
 // Services that are held for what their annotations say, are in the report and no error: nothing went wrong and trying again is no use.
-// The report is filled as far as the call came, also when there is an error.
+// The report is filled as far as the call came, also when there is an error. It has the rounds that the call was part of, with what was
+// planned for others in them.
 func (r *Reconciler) Sync(ctx context.Context, in lb.Objects) (Report, error) {
 	if len(in.Services) == 0 && len(in.Nodes) == 0 {
 		return Report{}, ErrNoInput
 	}
-	if err := r.enter(ctx); err != nil {
-		return Report{}, err
-	}
-	defer r.leave()
-	report, stopped, failed := r.sync(ctx, in)
-	return report, errors.Join(stopped, failed)
+	c := newCall(ctx, syncing, in, types.NamespacedName{})
+	r.do(c)
+	return c.report, errors.Join(c.stopped, c.failed)
 }
 
-// Ensure brings one Service in step while every other one is held, and returns its status. in is the same as for [Reconciler.Sync], since
-// Services share load balancers, ports and addresses. The error joins [ErrHeld] and the findings that hold the Service, or is that of the
-// first step it was a cause of that failed. A Service that asks for no load balancer has an empty status.
+// Ensure brings one Service in step while every other one is held, unless it is called for at the same time, and returns its status. in is
+// the same as for [Reconciler.Sync], since Services share load balancers, ports and addresses. The error joins [ErrHeld] and the findings
+// that hold the Service, or is that of the first step it was a cause of that failed. A Service that asks for no load balancer has an empty
+// status.
+//
+// Calls that are planned together take the Service that each names as its own input has it, and everything else from the latest input; with
+// a Sync among them, from the latest input of a Sync.
+//
+// When ctx ends, the call returns. What it asked for alone is stopped between two writes, as by [Apply]; what is being carried out for
+// others too goes on.
 func (r *Reconciler) Ensure(ctx context.Context, in lb.Objects, name types.NamespacedName) (*corev1.LoadBalancerStatus, error) {
-	if !slices.ContainsFunc(in.Services, func(s corev1.Service) bool { return nameOf(&s) == name }) {
-		return nil, fmt.Errorf("%w: %s", ErrNoService, name)
-	}
-	in.Only = []types.NamespacedName{name}
-	result, err := r.one(ctx, in, name)
+	report, err := r.EnsureReport(ctx, in, name)
 	if err != nil {
 		return nil, err
 	}
-	if result.Status == nil {
-		return &corev1.LoadBalancerStatus{}, nil
+	if status := report.Services[name].Status; status != nil {
+		return status, nil
 	}
-	return result.Status, nil
+	return &corev1.LoadBalancerStatus{}, nil
+}
+
+// EnsureReport is [Reconciler.Ensure] with all that is known of how it went: the rounds have only steps that the Service is a cause of.
+func (r *Reconciler) EnsureReport(ctx context.Context, in lb.Objects, name types.NamespacedName) (Report, error) {
+	if !slices.ContainsFunc(in.Services, func(s corev1.Service) bool { return nameOf(&s) == name }) {
+		return Report{}, fmt.Errorf("%w: %s", ErrNoService, name)
+	}
+	return r.one(newCall(ctx, ensuring, in, name))
 }
 
 // Delete removes what one Service has, and nothing that others use, while every other Service is held. The Service may still be in in,
 // with a deletion timestamp or without. Nil means that nothing of it is left, so that a finalizer can go.
 func (r *Reconciler) Delete(ctx context.Context, in lb.Objects, name types.NamespacedName) error {
-	in.Services = slices.Clone(in.Services)
-	for i := range in.Services {
-		if s := &in.Services[i]; nameOf(s) == name && s.DeletionTimestamp == nil {
-			now := metav1.NewTime(r.opts.Clock.Now())
-			s.DeletionTimestamp = &now
-		}
-	}
-	in.Only = []types.NamespacedName{name}
-	_, err := r.one(ctx, in, name)
+	_, err := r.DeleteReport(ctx, in, name)
 	return err
 }
 
-// one is Sync for the sake of one Service.
-func (r *Reconciler) one(ctx context.Context, in lb.Objects, name types.NamespacedName) (ServiceReport, error) {
-	if err := r.enter(ctx); err != nil {
-		return ServiceReport{}, err
+// DeleteReport is [Reconciler.Delete] with all that is known of how it went: the rounds have only steps that the Service is a cause of.
+func (r *Reconciler) DeleteReport(ctx context.Context, in lb.Objects, name types.NamespacedName) (Report, error) {
+	return r.one(newCall(ctx, deleting, in, name))
+}
+
+// one makes a call for the sake of one Service.
+func (r *Reconciler) one(c *call) (Report, error) {
+	r.do(c)
+	if err := errors.Join(c.report.Services[c.name].errs(), c.stopped); err != nil {
+		return c.report, err
 	}
-	defer r.leave()
-	report, stopped, _ := r.sync(ctx, in)
-	result := report.Services[name]
-	if err := errors.Join(result.errs(), stopped); err != nil {
-		return result, err
+	if r.opts.DryRun && len(c.report.Plan().Steps) > 0 {
+		return c.report, ErrDryRun
 	}
-	if r.opts.DryRun && len(report.Plan().Steps) > 0 {
-		return result, ErrDryRun
+	return c.report, nil
+}
+
+// Close ends the Reconciler: calls that wait, and later ones, fail with [ErrClosed], those at work are stopped between two writes as if their
+// contexts had ended. It returns when no goroutine is left.
+func (r *Reconciler) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.clear()
+	for b := range r.active {
+		b.work.cancel(ErrClosed)
 	}
-	return result, nil
+	if r.reading != nil {
+		r.reading.cancel(ErrClosed)
+	}
+	r.mu.Unlock()
+	r.running.Wait()
+	return nil
 }
 
 func nameOf(s *corev1.Service) types.NamespacedName {
 	return types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
-}
-
-// enter waits for the turn of a call.
-func (r *Reconciler) enter(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	select {
-	case r.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (r *Reconciler) leave() { <-r.turn }
-
-// How often one call plans again: because Azure was different, and in all.
-const (
-	maxReplans = 3
-	maxRounds  = 32
-)
-
-// sync is one call: rounds of reading, planning and writing until there is nothing more to gain. failed joins what ARM and the guard
-// refused; stopped says that the call did not get to its end, so that silence about a Service means nothing.
-func (r *Reconciler) sync(ctx context.Context, in lb.Objects) (report Report, stopped, failed error) {
-	held := newRejections(in.Rejected)
-	links := &unseenLinks{}
-	for replans := 0; ; {
-		in.Rejected = held.all()
-		want, guard, err := r.round(ctx, in, links, &report)
-		if err != nil {
-			return report, err, r.err(report, held, guard)
-		}
-		round := report.last()
-		more := links.add(round) || r.reject(held, round)
-		complete := r.results(&report, want, held)
-		links.report(report, want)
-		if !more && (outdated(round) || !complete) && replans < maxReplans {
-			replans++
-			more = true
-		}
-		more = more || held.next()
-		if round.stopped() || more && ctx.Err() != nil {
-			return report, context.Cause(ctx), r.err(report, held, guard)
-		}
-		if !more || r.opts.DryRun || len(report.Rounds) == maxRounds {
-			return report, nil, r.err(report, held, guard)
-		}
-	}
-}
-
-// reject takes those out of the game that ARM refused something in round, and reports whether there were any who still were in it.
-func (r *Reconciler) reject(held *rejections, round Round) bool {
-	found, split := held.add(round)
-	for _, name := range found {
-		r.opts.Logger.Warn("service rejected", "service", name, "error", held.found[name])
-		r.opts.OnEvent(ServiceRejected{Service: name, Err: held.found[name]})
-	}
-	return split || len(found) > 0
-}
-
-// outdated reports whether a step failed because Azure is not, or perhaps not, as the plan thought.
-func outdated(round Round) bool {
-	return slices.ContainsFunc(round.Steps, func(s StepReport) bool {
-		kind := KindOf(s.Err)
-		return s.State != StateSkipped && (kind == Replan || kind == Unknown)
-	})
-}
-
-// round reads, plans and carries the plan out. refused is the removal guard's error; err means that the round did not take place.
-func (r *Reconciler) round(ctx context.Context, in lb.Objects, links *unseenLinks, report *Report) (want lb.Desired, refused, err error) {
-	seen, err := r.observe(ctx, links.widen(r.planner.scope(r.cluster, in)))
-	if err != nil {
-		return want, nil, fmt.Errorf("reading Azure: %w", err)
-	}
-	links.seen = seen.PrivateLinkServices
-	if len(in.Only) == 0 && r.opts.MaxRemovals >= 0 {
-		in, refused = r.planner.guard(r.cluster, in, seen, r.opts.MaxRemovals)
-	}
-	want, plan, err := r.planner.plan(r.cluster, in, seen)
-	if err != nil {
-		return want, refused, fmt.Errorf("planning: %w", err)
-	}
-	number := len(report.Rounds) + 1
-	r.opts.Logger.Info("planned", "round", number, "steps", len(plan.Steps), "findings", len(plan.Findings))
-	r.opts.OnEvent(Planned{Round: number, Plan: plan})
-	done, err := Apply(ctx, r.provider, plan, &r.opts)
-	if errors.Is(err, ErrPlan) {
-		return want, refused, err
-	}
-	report.Rounds = append(report.Rounds, done.Rounds...)
-	report.Writes += done.Writes
-	return want, refused, nil
-}
-
-// observe reads, again where ARM says that the same may be asked again.
-func (r *Reconciler) observe(ctx context.Context, scope lb.Scope) (lb.Observed, error) {
-	for attempt := 1; ; attempt++ {
-		seen, err := r.provider.Observe(ctx, scope)
-		e, ok := errors.AsType[*OpError](err)
-		if err == nil || !ok {
-			return seen, err
-		}
-		wait, again := r.opts.again(e, attempt)
-		if !again {
-			return seen, err
-		}
-		r.opts.Logger.Warn("reading again", "attempt", attempt, "wait", wait, "error", err)
-		if r.opts.Clock.Sleep(ctx, wait) != nil {
-			return seen, err
-		}
-	}
-}
-
-// results writes the part of the report that is by Service, from the last round and what was rejected in all of them. It reports whether
-// every Service has its status, or would not get it by reading again.
-func (r *Reconciler) results(report *Report, want lb.Desired, held *rejections) (complete bool) {
-	round := report.last()
-	services := map[types.NamespacedName]ServiceReport{}
-	for _, earlier := range report.Rounds {
-		for name := range earlier.services() {
-			services[name] = ServiceReport{}
-		}
-	}
-	maps.Copy(services, round.services())
-	statuses := r.planner.status(want, slices.Concat(r.opts.Known, round.assigned()))
-	complete = true
-	for _, result := range want.Services {
-		s := services[result.Service]
-		s.Held = result.Held
-		if status, ok := statuses[result.Service]; ok {
-			s.Status = &status
-		}
-		if s.Status == nil && s.Err == nil && !s.Held && !r.opts.DryRun {
-			s.Err = ErrUnresolved
-			complete = false
-		}
-		services[result.Service] = s
-	}
-	for name, err := range held.all() {
-		s := services[name]
-		s.Held, s.Err = true, err
-		services[name] = s
-	}
-	for _, f := range round.Plan.Findings {
-		if s, ok := services[f.Service]; ok {
-			s.Findings = append(s.Findings, f)
-			services[f.Service] = s
-		}
-	}
-	report.Findings, report.Services = round.Plan.Findings, services
-	// After a round without a write there is nothing new to read.
-	return complete || !slices.ContainsFunc(round.Steps, func(s StepReport) bool { return s.State == StateDone })
-}
-
-// err joins what went wrong in a call and was not mended in it.
-func (r *Reconciler) err(report Report, held *rejections, guard error) error {
-	var list []error
-	mine := held.mine()
-	for _, name := range slices.SortedFunc(maps.Keys(report.Services), compareNames) {
-		err := report.Services[name].Err
-		if mine[name] != nil || err == ErrUnresolved { //nolint:errorlint // itself: errors of steps that wrap it are joined below
-			list = append(list, &ServiceError{Service: name, Err: err})
-		}
-	}
-	return errors.Join(append(list, report.last().err(), guard)...)
 }
 
 // arithmetic is the planner that package lb is.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,7 @@ type world struct {
 	over  error // of the guard
 	puts  int
 	mute  int // how many times statuses are not known
+	azure sync.Mutex
 }
 
 var balancer = armid.Resource("s", "rg", armid.LoadBalancers, "kubernetes")
@@ -43,6 +45,8 @@ func (w *world) guard(_ lb.Cluster, in lb.Objects, _ lb.Observed, _ int) (lb.Obj
 }
 
 func (w *world) plan(_ lb.Cluster, in lb.Objects, _ lb.Observed) (want lb.Desired, plan lb.Plan, err error) {
+	w.azure.Lock()
+	defer w.azure.Unlock()
 	var changes []lb.Change
 	for i := range in.Services {
 		name := nameOf(&in.Services[i])
@@ -67,6 +71,8 @@ func (w *world) plan(_ lb.Cluster, in lb.Objects, _ lb.Observed) (want lb.Desire
 }
 
 func (w *world) status(want lb.Desired, _ []lb.Assigned) map[types.NamespacedName]corev1.LoadBalancerStatus {
+	w.azure.Lock()
+	defer w.azure.Unlock()
 	all := map[types.NamespacedName]corev1.LoadBalancerStatus{}
 	if w.mute > 0 {
 		w.mute--
@@ -90,6 +96,8 @@ func (w *world) Do(ctx context.Context, op lb.Op) (Receipt, error) {
 			return receipt, err
 		}
 	}
+	w.azure.Lock()
+	defer w.azure.Unlock()
 	for _, change := range op.Why() {
 		if name := change.Ref.Name(); w.bad[name] {
 			e := &OpError{Kind: Terminal, Status: http.StatusBadRequest, Code: w.code, Err: errors.New("no")}
@@ -358,7 +366,7 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-func TestCallsTakeTurns(t *testing.T) {
+func TestWritesOfOneResourceTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, in := newWorld(2)
 		w.do = slow
@@ -367,8 +375,8 @@ func TestCallsTakeTurns(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if _, err := r.Sync(ctx, in); !errors.Is(err, context.DeadlineExceeded) || w.reads != 1 {
-			t.Errorf("impatient: %v after %d reads", err, w.reads)
+		if _, err := r.Sync(ctx, in); !errors.Is(err, context.DeadlineExceeded) || w.puts != 1 {
+			t.Errorf("impatient: %v after %d writes", err, w.puts)
 		}
 		if _, err := r.Ensure(t.Context(), in, service("s000")); err != nil || w.puts != 1 {
 			t.Errorf("patient: %v after %d writes", err, w.puts)

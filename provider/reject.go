@@ -27,7 +27,7 @@ type rejections struct {
 }
 
 func newRejections(given map[types.NamespacedName]error) *rejections {
-	return &rejections{given: given, found: map[types.NamespacedName]error{}, why: map[types.NamespacedName]error{}}
+	return &rejections{given: maps.Clone(given), found: map[types.NamespacedName]error{}, why: map[types.NamespacedName]error{}}
 }
 
 // all returns everyone to hold, with the reason.
@@ -48,6 +48,20 @@ func (r *rejections) mine() map[types.NamespacedName]error {
 	return all
 }
 
+// any reports whether ARM refused anybody something.
+func (r *rejections) any() bool { return len(r.found)+len(r.aside) > 0 }
+
+// waiting returns those set aside.
+func (r *rejections) waiting() map[types.NamespacedName]bool {
+	names := map[types.NamespacedName]bool{}
+	for _, group := range r.aside {
+		for _, name := range group {
+			names[name] = true
+		}
+	}
+	return names
+}
+
 // add looks for the culprits of the refusals in round. It returns those it found, and whether it set others aside.
 func (r *rejections) add(round Round) (names []types.NamespacedName, split bool) {
 	held := r.all()
@@ -57,13 +71,15 @@ func (r *rejections) add(round Round) (names []types.NamespacedName, split bool)
 			continue
 		}
 		// Those that are held already are not at fault, or holding them is no help.
-		blamed, sure := suspects(round.Plan.Steps[i].Op.Why(), e)
+		changes := round.Plan.Steps[i].Op.Why()
+		blamed, sure := suspects(changes, e)
 		blamed = slices.DeleteFunc(blamed, func(name types.NamespacedName) bool { _, ok := held[name]; return ok })
 		switch {
 		case len(blamed) == 0:
 		case sure || len(blamed) == 1:
 			for _, name := range blamed {
-				held[name], r.found[name] = e, e
+				r.found[name] = refused(changes, e, name)
+				held[name] = r.found[name]
 			}
 			names = append(names, blamed...)
 		case divisible(e):
@@ -99,6 +115,24 @@ func suspects(changes []lb.Change, e *OpError) (names []types.NamespacedName, su
 		}
 	}
 	return causes(changes), isOnePublicIP(changes)
+}
+
+// refused is e as an error about what the Service has to change, if e names a part of the write that some field of it asks for.
+func refused(changes []lb.Change, e *OpError, name types.NamespacedName) error {
+	for _, id := range append([]lb.ID{e.SubResource}, e.Named...) {
+		for _, change := range changes {
+			if !change.Ref.Equal(id) || id.Top() == id {
+				continue
+			}
+			for _, cause := range change.Causes {
+				// That it is of type LoadBalancer tells nobody anything.
+				if cause.Service == name && cause.Field != "" && cause.Field != "spec.type" {
+					return &FieldError{Field: cause.Field, Err: e}
+				}
+			}
+		}
+	}
+	return e
 }
 
 // suspectsOf is suspects when ARM named what changes. Who shares a frontend shares its fate; a security rule or a probe that several

@@ -13,7 +13,8 @@ import (
 // State is how a step ended.
 type State string
 
-// The states. Planned: a dry run. Unknown: the write may or may not have happened.
+// The states. Planned: a dry run. Unknown: the write may or may not have happened. Deferred: another call was at work on the same, and the
+// step was planned again in a later round.
 const (
 	StateDone      State = "done"
 	StateUnchanged State = "unchanged"
@@ -21,6 +22,7 @@ const (
 	StateSkipped   State = "skipped"
 	StateUnknown   State = "unknown"
 	StatePlanned   State = "planned"
+	StateDeferred  State = "deferred"
 )
 
 // Report says what became of a plan, or of the several that one call of a [Reconciler] needed.

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/azlb/azlb/lb/armid"
 )
 
 // tool is one invocation: where it reads and writes, what the flags say, and how it ends.
@@ -20,7 +18,6 @@ type tool struct {
 	stdout, stderr io.Writer
 	flags          flags
 	code           int            // exit code if no error is returned
-	printed        bool           // whether there was JSON on stdout
 	opened         func(*session) // told of the Azure that was opened; for tests
 }
 
@@ -116,7 +113,7 @@ func (t *tool) moreFiles(args []string) error {
 func (t *tool) cloudFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&t.flags.cloudConfig, "cloud-config", "", "azure.json of the cluster (`file`)")
-	f.StringVar(&t.flags.clusterName, "cluster-name", "kubernetes", "cluster `name` as given to the cloud controller manager")
+	f.StringVar(&t.flags.clusterName, "cluster-name", "", "cluster `name` as given to the cloud controller manager (default kubernetes)")
 	f.StringVar(&t.flags.policy, "policy", "", "what Services may name: groups, subnets, public IPs, service tags, subscriptions (`file`)")
 	f.StringSliceVar(&t.flags.correct, "correct", nil,
 		"deviations from upstream that may change Services which are there already: `kinds` of docs/compatibility.md, with commas between, or all")
@@ -142,13 +139,6 @@ func (f flags) check() error {
 	var errs []error
 	if f.cloudConfig == "" {
 		errs = append(errs, errors.New("--cloud-config: name the cluster's azure.json"))
-	}
-	// Load balancers have this name, and -internal behind it.
-	switch err := armid.CheckName(armid.LoadBalancers, f.clusterName+"-internal"); {
-	case f.clusterName == "":
-		errs = append(errs, errors.New("--cluster-name: want the name given to the cloud controller manager; it is kubernetes where none was"))
-	case err != nil:
-		errs = append(errs, fmt.Errorf("--cluster-name %s: load balancers cannot have this name: %w", f.clusterName, err))
 	}
 	for name, set := range map[string]bool{
 		"--load": f.load != "", "--dump": f.dump != "", "--addresses": f.addresses != "", "--strict": f.strict,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -20,12 +19,7 @@ func (t *tool) explainCommand() *cobra.Command {
 annotation, field or default each comes from, and which other Services share it. Nothing is written.
 
 Exit code 0; 1: an error, also of the Service.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("explain: name a Service, as in azlb explain NAMESPACE/NAME --cloud-config azure.json -f FILE...")
-			}
-			return nil
-		},
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return t.explain(cmd.Context(), args[0], args[1:]) },
 	}
 	t.fileFlag(c)

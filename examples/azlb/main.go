@@ -49,7 +49,6 @@ func (t *tool) run(ctx context.Context, args []string) int {
 	root.SetErr(t.stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		t.complain(err)
-		t.printFailure(err)
 		return exitError
 	}
 	return t.code

@@ -145,19 +145,8 @@ func newServiceResult(s provider.ServiceReport) serviceResult {
 	return r
 }
 
-// printFailure writes an error that came before there was a result, where a program waits for JSON.
-func (t *tool) printFailure(err error) {
-	if t.flags.output != "json" || t.printed {
-		return
-	}
-	_ = t.printJSON(struct { // stderr has it already
-		Error string `json:"error"`
-	}{err.Error()})
-}
-
 // printJSON writes v to stdout.
 func (t *tool) printJSON(v any) error {
-	t.printed = true
 	e := json.NewEncoder(t.stdout)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

@@ -51,16 +51,11 @@ func (f *files) Set(s string) error { *f = append(*f, s); return nil }
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	var paths files
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // what is wrong is in the error
+	flags.SetOutput(stderr)
 	flags.Var(&paths, "f", "manifests: a `file`, a directory or - for stdin; may be given several times (default: its own services.yaml)")
 	verbose := flags.Bool("v", false, "log every call to Azure")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(stderr)
-		flags.Usage()
+	if err := flags.Parse(args); err != nil {
 		return err
-	case err != nil:
-		return fmt.Errorf("%w; -h lists the flags", err)
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q: manifests are named with -f", flags.Arg(0))

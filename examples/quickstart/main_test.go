@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -72,7 +71,6 @@ func TestRunRefuses(t *testing.T) {
 		{"second document is wrong", []string{"-f", "-"}, one + "---\nkind: Service\n", "stdin: document 2 (line 8): "},
 		{"file that is not there", []string{"-f", "none.yaml"}, "", "none.yaml"},
 		{"no Service", []string{"-f", "nodes.yaml"}, "", "there is no Service in the manifests"},
-		{"unknown flag", []string{"-x"}, "", "flag provided but not defined: -x; -h lists the flags"},
 		{"argument without -f", []string{"services.yaml"}, "", "manifests are named with -f"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -81,17 +79,9 @@ func TestRunRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want it to contain %q", err, c.want)
 			}
-			if out.Len()+errs.Len() > 0 { // main prints the error, once
-				t.Errorf("something was done or said: %s%s", &out, &errs)
+			if out.Len() > 0 {
+				t.Errorf("something was done: %s", &out)
 			}
 		})
-	}
-}
-
-func TestHelp(t *testing.T) {
-	var out, errs bytes.Buffer
-	err := run(t.Context(), []string{"-h"}, strings.NewReader(""), &out, &errs)
-	if !errors.Is(err, flag.ErrHelp) || strings.Count(errs.String(), "Usage of quickstart") != 1 || out.Len() > 0 {
-		t.Errorf("error %v\n%s%s", err, &out, &errs)
 	}
 }

@@ -274,7 +274,7 @@ func settled(o armwire.Object) bool {
 
 // receipt tells of the resource id as it is: body, nil if it is gone.
 func receipt(id lb.ID, body armwire.Object, etag string) provider.Receipt {
-	r := provider.Receipt{Target: id, ETag: etag}
+	r := provider.Receipt{Target: id, ETag: etag, Seen: armwire.Seen(id, body)}
 	if body == nil {
 		r.ETag = ""
 	}

@@ -37,7 +37,7 @@ var (
 type Error struct {
 	File     string
 	Document int    // counted from 1; those without content do not count
-	Line     int    // where it is if that is known, else where the document begins; counted from 1
+	Line     int    // where the document begins, counted from 1
 	Object   string // such as Service default/web; empty if that is not known
 	Err      error  // names the field where there is one
 }
@@ -146,12 +146,12 @@ func (s *Set) decode(at *Error, data []byte) error {
 		at.Object = title(object, kind)
 		var errs []error
 		for _, err := range strict.Errors() {
-			errs = append(errs, at.explain(err))
+			errs = append(errs, at.because(err))
 		}
 		return errors.Join(errs...)
 	}
 	if err != nil {
-		return at.explain(err)
+		return at.because(err)
 	}
 	return s.add(at, object, kind)
 }

@@ -1,0 +1,175 @@
+package provider
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/azlb/azlb/lb"
+)
+
+// work is a plan being carried out for the calls of a batch. It keeps its writes apart from those of others: a resource is written by one at
+// a time, and a step whose resource somebody else has written since the plan was made is planned again.
+type work struct {
+	r      *Reconciler
+	batch  *batch
+	ctx    context.Context // ends with the last caller's, or the Reconciler
+	cancel context.CancelCauseFunc
+
+	group   // what of the plan can be done now
+	want    lb.Desired
+	refused error                         // by the removal guard
+	seen    lb.Observed                   // what the plan was made from
+	base    uint64                        // when that was so
+	hold    map[types.NamespacedName]bool // Services that others were at work on, for a Sync
+	aside   map[types.NamespacedName]bool // Services that wait for their turn, since some of them or of others are refused something
+
+	own  map[string]uint64            // by key: the last write of this plan
+	open map[int]bool                 // steps that something may still become of
+	todo map[types.NamespacedName]int // by Service: how many of them
+}
+
+var _ tracker = (*work)(nil)
+
+// start makes b known as the one who works on the Services of its steps. r.mu is held.
+func (w *work) start() {
+	w.aside = w.batch.held.waiting()
+	w.own, w.open, w.todo = map[string]uint64{}, map[int]bool{}, map[types.NamespacedName]int{}
+	w.r.active[w.batch] = true
+	for i := range w.plan.Steps {
+		w.open[i] = true
+		for _, name := range causes(w.plan.Steps[i].Op.Why()) {
+			w.r.working[name]++
+			w.todo[name]++
+		}
+	}
+}
+
+// finish gives back what start took.
+func (w *work) finish() {
+	for i := range w.plan.Steps {
+		w.close(i)
+	}
+	delete(w.r.active, w.batch)
+	w.r.kick()
+}
+
+func (w *work) close(i int) {
+	if !w.open[i] {
+		return
+	}
+	delete(w.open, i)
+	for _, name := range causes(w.plan.Steps[i].Op.Why()) {
+		w.todo[name]--
+		if w.r.working[name]--; w.r.working[name] == 0 {
+			delete(w.r.working, name)
+		}
+	}
+}
+
+func (w *work) begin(i int) bool {
+	key := w.plan.Steps[i].Op.Target().Top().Key()
+	w.r.mu.Lock()
+	defer w.r.mu.Unlock()
+	last := w.r.snapshot.wrote[key]
+	if w.r.writing[key] != nil || last > w.base && last != w.own[key] {
+		return false
+	}
+	w.r.writing[key] = w.batch
+	return true
+}
+
+func (w *work) wait(ctx context.Context) error {
+	select {
+	case w.r.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
+	if sent {
+		<-w.r.slots
+	}
+	w.r.mu.Lock()
+	defer w.r.mu.Unlock()
+	top := op.Target().Top()
+	delete(w.r.writing, top.Key())
+	s := &w.r.snapshot
+	switch {
+	case !sent:
+	case end.err == nil:
+		before := s.tick
+		s.written(op, end.receipt)
+		for key, at := range s.wrote {
+			if at > before {
+				w.own[key] = at
+			}
+		}
+	default:
+		// Whatever the refusal says, it may be due to something that was not seen, such as an address that somebody else has deleted.
+		s.doubt(partOf(top))
+		for _, id := range end.err.Named {
+			s.doubt(partOf(id))
+		}
+	}
+	w.r.kick()
+}
+
+func (w *work) over(i int, steps []StepReport) {
+	w.r.mu.Lock()
+	w.close(i)
+	var done []*call
+	if len(w.open) > 0 {
+		for _, name := range causes(w.plan.Steps[i].Op.Why()) {
+			if at := slices.IndexFunc(w.batch.calls, func(c *call) bool { return c.name == name && !c.answered }); at >= 0 && w.todo[name] == 0 {
+				done = append(done, w.batch.calls[at])
+			}
+		}
+	}
+	w.r.kick()
+	w.r.mu.Unlock()
+	for _, c := range done {
+		w.early(c, steps)
+	}
+}
+
+// early answers a call of whose steps all have succeeded, while those of others go on.
+func (w *work) early(c *call, steps []StepReport) {
+	round := Round{Plan: w.plan, Steps: steps}
+	mine := round.of(c.name)
+	if slices.ContainsFunc(mine.Steps, func(s StepReport) bool { return s.State != StateDone && s.State != StateUnchanged }) {
+		return
+	}
+	if w.left[c.name] || w.aside[c.name] {
+		return
+	}
+	s := ServiceReport{Findings: mine.Plan.Findings}
+	if at := slices.IndexFunc(w.want.Services, func(s lb.ServiceResult) bool { return s.Service == c.name }); at >= 0 {
+		result := w.want.Services[at]
+		status, ok := w.r.planner.status(lb.Desired{Services: []lb.ServiceResult{result}}, slices.Concat(w.r.opts.Known, round.assigned()))[c.name]
+		if !ok || result.Held {
+			return
+		}
+		s.Status = &status
+	}
+	report := Report{Rounds: []Round{round}, Services: map[types.NamespacedName]ServiceReport{c.name: s}}
+	links := unseenLinks{seen: w.seen.PrivateLinkServices}
+	links.report(report, w.want)
+	w.r.mu.Lock()
+	defer w.r.mu.Unlock()
+	// Somebody must stay to wait for the rest.
+	if c.answered || !slices.ContainsFunc(w.batch.calls, func(other *call) bool { return other != c && !other.answered && !other.cancelled }) {
+		return
+	}
+	c.add(mine)
+	c.report.Services, c.report.Findings = report.Services, s.Findings
+	if e := w.r.news(c.name, report.Services[c.name], true); e != nil {
+		w.r.mu.Unlock()
+		w.r.tell(e)
+		w.r.mu.Lock()
+	}
+	w.r.answer(c)
+}

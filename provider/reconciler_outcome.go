@@ -1,0 +1,337 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/azlb/azlb/lb"
+)
+
+// outcome is what one round came to for the calls of a batch.
+type outcome struct {
+	r        *Reconciler
+	b        *batch
+	round    Round
+	services map[types.NamespacedName]ServiceReport
+	held     map[types.NamespacedName]error // by the end of the round
+	deferred map[types.NamespacedName]bool  // Services with steps that somebody else got in the way of
+	linked   bool                           // a group of private link services became known
+	split    bool                           // Services were set aside, to find who is refused
+	found    []types.NamespacedName         // who is refused
+	outdated bool                           // a step found Azure to be different
+	replan   map[*call]bool                 // calls with steps that did
+	unknown  bool                           // an address is not known that reading will tell
+}
+
+// outcomeOf sums up a round. r.mu is not held.
+func (r *Reconciler) outcomeOf(b *batch, round Round) *outcome {
+	o := &outcome{r: r, b: b, round: round, deferred: map[types.NamespacedName]bool{}, replan: map[*call]bool{}}
+	links := unseenLinks{seen: b.work.seen.PrivateLinkServices}
+	r.mu.Lock()
+	links.groups = r.groups
+	o.linked = links.add(round)
+	r.groups = links.groups
+	r.mu.Unlock()
+	if !o.linked { // else nobody is to blame yet
+		o.found, o.split = b.held.add(round)
+	}
+	o.held = b.held.all()
+	stale := map[types.NamespacedName]bool{}
+	for i, s := range round.Steps {
+		names := causes(round.Plan.Steps[i].Op.Why())
+		for _, name := range names {
+			o.deferred[name] = o.deferred[name] || s.State == StateDeferred
+			stale[name] = stale[name] || outdated(s)
+		}
+		o.outdated = o.outdated || outdated(s)
+	}
+	o.results()
+	links.report(Report{Rounds: []Round{round}, Services: o.services}, b.work.want)
+	for _, c := range b.calls {
+		s := o.services[c.name]
+		o.replan[c] = c.kind == syncing && (o.outdated || o.unknown) ||
+			c.kind != syncing && (stale[c.name] || o.unknown && errors.Is(s.Err, ErrUnresolved))
+	}
+	return o
+}
+
+// outdated reports whether a step failed because Azure is not, or perhaps not, as the plan thought.
+func outdated(s StepReport) bool {
+	kind := KindOf(s.Err)
+	return s.State != StateSkipped && (kind == Replan || kind == Unknown)
+}
+
+// results makes the results by Service, from the round and what was rejected in all of them.
+func (o *outcome) results() {
+	w := o.b.work
+	services := o.round.services()
+	statuses := o.r.planner.status(w.want, slices.Concat(o.r.opts.Known, o.round.assigned()))
+	wrote := slices.ContainsFunc(o.round.Steps, func(s StepReport) bool { return s.State == StateDone })
+	for _, result := range w.want.Services {
+		s := services[result.Service]
+		s.Held = result.Held && !w.hold[result.Service]
+		if status, ok := statuses[result.Service]; ok {
+			s.Status = &status
+		}
+		if s.Status == nil && s.Err == nil && !result.Held && !o.r.opts.DryRun {
+			s.Err = ErrUnresolved
+			// After a round without a write there is nothing new to read.
+			o.unknown = o.unknown || wrote && !o.deferred[result.Service] && !w.left[result.Service]
+		}
+		services[result.Service] = s
+	}
+	for name, err := range o.held {
+		s := services[name]
+		s.Held, s.Err = true, err
+		services[name] = s
+	}
+	for _, f := range o.round.Plan.Findings {
+		if s, ok := services[f.Service]; ok {
+			s.Findings = append(s.Findings, f)
+			services[f.Service] = s
+		}
+	}
+	o.services = services
+}
+
+// again decides whether there is something to gain from another round, beyond what others got in the way of. r.mu is held.
+func (o *outcome) again() bool {
+	if o.linked || o.split || len(o.found) > 0 {
+		return true
+	}
+	again := false
+	for c, want := range o.replan {
+		if want && c.replans < maxReplans {
+			c.replans++
+			again = true
+		}
+	}
+	if again && o.unknown {
+		o.r.snapshot.doubtAll()
+	}
+	return again || o.b.held.next()
+}
+
+// ended reports whether the context of the round ended, so that nothing can follow.
+func (o *outcome) ended() bool { return o.b.work.ctx.Err() != nil }
+
+// more reports whether c is to have another round if it can.
+func (o *outcome) more(c *call, again bool) bool {
+	w := o.b.work
+	if c.kind == syncing {
+		return again || w.cut || len(o.deferredSteps()) > 0 || len(o.others(c)) > 0
+	}
+	switch {
+	case slices.Contains(o.found, c.name):
+		return false
+	case w.left[c.name], o.deferred[c.name], w.aside[c.name]:
+		return true
+	default:
+		return again && o.services[c.name].Err != nil
+	}
+}
+
+func (o *outcome) deferredSteps() []int {
+	var list []int
+	for i, s := range o.round.Steps {
+		if s.State == StateDeferred {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// others are the Services that other calls have been at work on every time that c, a Sync, was planned.
+func (o *outcome) others(c *call) map[types.NamespacedName]bool {
+	if c.unsettled == nil {
+		return o.b.work.hold
+	}
+	both := maps.Clone(c.unsettled)
+	maps.DeleteFunc(both, func(name types.NamespacedName, _ bool) bool { return !o.b.work.hold[name] })
+	return both
+}
+
+// keeps takes note of the round for c and reports whether there is another one. r.mu is held.
+func (o *outcome) keeps(c *call, again bool) bool {
+	if c.kind == syncing {
+		c.add(o.round)
+	} else {
+		c.add(o.round.of(c.name))
+	}
+	more := o.more(c, again)
+	if c.kind == syncing {
+		c.unsettled = o.others(c)
+	}
+	if o.round.stopped() || more && o.ended() {
+		c.stopped = context.Cause(o.b.work.ctx)
+		return false
+	}
+	return more && !o.r.opts.DryRun && c.rounds < maxRounds
+}
+
+// add takes note of a round that c was part of.
+func (c *call) add(round Round) {
+	c.rounds++
+	c.report.Rounds = append(c.report.Rounds, round)
+	for _, s := range round.Steps {
+		if s.Receipt.Written {
+			c.report.Writes++
+		}
+	}
+}
+
+// waits reports whether the next round of c waits for others, and not only for its turn.
+func (o *outcome) waits(c *call, again bool) bool {
+	if c.kind == syncing {
+		return !again && len(o.deferredSteps()) == 0
+	}
+	return o.b.work.left[c.name] && !o.deferred[c.name] && !(again && o.services[c.name].Err != nil)
+}
+
+// unsettled are the Services that the Syncs among calls wait for.
+func (o *outcome) unsettled(calls []*call) map[types.NamespacedName]bool {
+	all := map[types.NamespacedName]bool{}
+	for _, c := range calls {
+		maps.Copy(all, c.unsettled)
+	}
+	return all
+}
+
+// conclude writes the report of a call that has had its last round. r.mu is held.
+func (o *outcome) conclude(c *call) {
+	if c.kind != syncing {
+		s, ok := o.services[c.name]
+		if ok {
+			c.report.Services = map[types.NamespacedName]ServiceReport{c.name: s}
+		}
+		c.report.Findings = s.Findings
+		return
+	}
+	services := map[types.NamespacedName]ServiceReport{}
+	for _, earlier := range c.report.Rounds {
+		for name := range earlier.services() {
+			services[name] = ServiceReport{}
+		}
+	}
+	maps.Copy(services, o.services)
+	c.report.Services, c.report.Findings = services, o.round.Plan.Findings
+	c.failed = o.err(c.report)
+}
+
+// err joins what went wrong in a call and was not mended in it.
+func (o *outcome) err(report Report) error {
+	var list []error
+	mine := o.b.held.mine()
+	for _, name := range slices.SortedFunc(maps.Keys(report.Services), compareNames) {
+		err := report.Services[name].Err
+		if mine[name] != nil || err == ErrUnresolved { //nolint:errorlint // itself: errors of steps that wrap it are joined below
+			list = append(list, &ServiceError{Service: name, Err: err})
+		}
+	}
+	return errors.Join(append(list, report.last().err(), o.b.work.refused)...)
+}
+
+// events are what the host is told of a round: what showed that Azure is different, and what became of Services. r.mu is not held.
+func (o *outcome) events(answers []*call) []Event {
+	var list []Event
+	for i, s := range o.round.Steps {
+		if s.State != StateSkipped && KindOf(s.Err) == Replan {
+			list = append(list, DriftFound{Target: o.round.Plan.Steps[i].Op.Target(), Err: s.Err})
+		}
+	}
+	for _, name := range o.found {
+		list = append(list, ServiceRejected{Service: name, Err: o.held[name]})
+	}
+	did := map[types.NamespacedName]bool{}
+	for _, c := range answers {
+		for _, round := range c.report.Rounds {
+			for _, step := range round.Plan.Steps {
+				for _, change := range step.Op.Why() {
+					// What others share with it says nothing of the Service.
+					if names := causes([]lb.Change{change}); len(names) == 1 {
+						did[names[0]] = true
+					}
+				}
+			}
+		}
+	}
+	var names []types.NamespacedName
+	for _, c := range answers {
+		names = slices.AppendSeq(names, maps.Keys(c.report.Services))
+	}
+	slices.SortFunc(names, compareNames)
+	o.r.mu.Lock()
+	defer o.r.mu.Unlock()
+	for _, name := range slices.Compact(names) {
+		if e := o.r.news(name, o.services[name], did[name]); e != nil && !o.ended() {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// news is what there is to tell of a Service after a call: that it is held, if that is new, or that it has all it asks for, if something was
+// done for it or it had not. r.mu is held.
+func (r *Reconciler) news(name types.NamespacedName, s ServiceReport, did bool) Event {
+	if r.opts.DryRun {
+		return nil
+	}
+	if err := s.errs(); err != nil {
+		if !s.Held || r.told[name] == err.Error() {
+			return nil
+		}
+		r.told[name] = err.Error()
+		return ServiceHeld{Service: name, Findings: s.Findings, Err: s.Err}
+	}
+	if _, ok := r.told[name]; !ok && !did {
+		return nil
+	}
+	delete(r.told, name)
+	status := corev1.LoadBalancerStatus{}
+	if s.Status != nil {
+		status = *s.Status
+	}
+	return ServiceConverged{Service: name, Status: status}
+}
+
+// of leaves the steps that a Service is a cause of. Those that come after another one do so directly or by way of steps that are left out.
+func (r Round) of(name types.NamespacedName) Round {
+	var mine Round
+	at := map[int]int{}
+	before := make([][]int, len(r.Plan.Steps)) // of each step, those of the Service that it comes after
+	for i, step := range r.Plan.Steps {
+		for _, b := range step.After {
+			if k, ok := at[b]; ok {
+				before[i] = append(before[i], k)
+			} else {
+				before[i] = append(before[i], before[b]...)
+			}
+		}
+		slices.Sort(before[i])
+		before[i] = slices.Compact(before[i])
+		if !slices.Contains(causes(step.Op.Why()), name) {
+			continue
+		}
+		report := r.Steps[i]
+		if k, ok := at[report.WaitedFor]; ok && report.WaitedFor >= 0 {
+			report.WaitedFor = k
+		}
+		at[i] = len(mine.Steps)
+		step.After = before[i]
+		mine.Plan.Steps, mine.Steps = append(mine.Plan.Steps, step), append(mine.Steps, report)
+	}
+	for _, f := range r.Plan.Findings {
+		if f.Service == name {
+			mine.Plan.Findings = append(mine.Plan.Findings, f)
+		}
+	}
+	return mine
+}
+
+func throttled(e *OpError) bool { return e.Status == http.StatusTooManyRequests }

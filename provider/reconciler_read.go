@@ -1,0 +1,150 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/azlb/azlb/lb"
+)
+
+// missing returns the parts of scope that must be read before b may be planned. r.mu is held.
+func (r *Reconciler) missing(b *batch, scope lb.Scope) []part {
+	s := &r.snapshot
+	if s.at.IsZero() || r.opts.MaxAge > 0 && r.opts.Clock.Now().Sub(s.at) >= r.opts.MaxAge {
+		return allParts
+	}
+	for _, c := range b.calls {
+		if (c.kind == syncing || r.opts.MaxAge < 0) && s.full <= c.since {
+			return allParts
+		}
+	}
+	return s.stale(scope)
+}
+
+// read lets b wait until these parts of scope were read, or what is being read at the moment. r.mu is held.
+func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part) {
+	defer r.enqueue(b)
+	if b.reading = r.reading; b.reading != nil {
+		return
+	}
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(b.calls[0].ctx))
+	r.reading = &reading{cancel: cancel}
+	b.reading = r.reading
+	s := &r.snapshot
+	since, at := s.next(), r.opts.Clock.Now()
+	if len(parts) < len(allParts) {
+		scope = restrictAll(union(s.scope, scope), parts)
+	}
+	r.running.Go(func() {
+		defer cancel(nil)
+		seen, err := r.observe(ctx, scope)
+		r.mu.Lock()
+		waiting := r.reading
+		r.reading = nil
+		if err == nil {
+			before := s.seen
+			s.read(seen, scope, parts, since, at)
+			drift := drifted(before, s.seen, parts)
+			r.kick()
+			r.mu.Unlock()
+			r.tellDrift(drift)
+			return
+		}
+		r.fail(waiting, ctx, err)
+		r.mu.Unlock()
+	})
+}
+
+// fail answers everybody who waited for something that could not be read. r.mu is held.
+func (r *Reconciler) fail(waiting *reading, ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		r.kick() // whoever joined meanwhile reads by itself
+		return
+	}
+	queue := r.queue
+	r.queue = nil
+	for _, b := range queue {
+		if b.reading != waiting {
+			r.queue = append(r.queue, b)
+			continue
+		}
+		for _, c := range b.calls {
+			r.stop(c, fmt.Errorf("reading Azure: %w", err))
+		}
+	}
+	r.kick()
+}
+
+// observe reads, again where ARM says that the same may be asked again.
+func (r *Reconciler) observe(ctx context.Context, scope lb.Scope) (lb.Observed, error) {
+	for attempt := 1; ; attempt++ {
+		seen, err := r.provider.Observe(ctx, scope)
+		e, ok := errors.AsType[*OpError](err)
+		if err == nil || !ok {
+			return seen, err
+		}
+		wait, again := r.opts.again(e, attempt)
+		if !again {
+			return seen, err
+		}
+		r.opts.Logger.Warn("reading again", "attempt", attempt, "wait", wait, "error", err)
+		if throttled(e) {
+			r.opts.OnEvent(Throttled{Wait: wait, Err: e})
+		}
+		if r.opts.Clock.Sleep(ctx, wait) != nil {
+			return seen, err
+		}
+	}
+}
+
+// drifted lists the resources that are different from what was known of them.
+func drifted(before, now lb.Observed, parts []part) []lb.ID {
+	if reflect.ValueOf(before).IsZero() {
+		return nil // the first time
+	}
+	var ids []lb.ID
+	if slices.Contains(parts, partBalancing) {
+		ids = append(ids, changed(before.LoadBalancers, now.LoadBalancers, balancerID, func(l *lb.SeenLoadBalancer) { l.ETag = "" })...)
+		ids = append(ids, changed(before.PublicIPs, now.PublicIPs, publicIPID, func(p *lb.SeenPublicIP) { p.ETag = "" })...)
+	}
+	if slices.Contains(parts, partSecurity) {
+		ids = append(ids, changed(before.SecurityGroups, now.SecurityGroups, groupID, func(g *lb.SeenSecurityGroup) { g.ETag = "" })...)
+	}
+	if slices.Contains(parts, partLinks) {
+		ids = append(ids, changed(before.PrivateLinkServices, now.PrivateLinkServices, linkID, func(p *lb.SeenPrivateLinkService) { p.ETag = "" })...)
+	}
+	return ids
+}
+
+// changed lists what is in one list only, or not the same in both but for what blank takes out.
+func changed[T any](before, now []T, id func(*T) lb.ID, blank func(*T)) []lb.ID {
+	known := map[string]T{}
+	for _, v := range before {
+		blank(&v)
+		known[id(&v).Key()] = v
+	}
+	var ids []lb.ID
+	for _, v := range now {
+		blank(&v)
+		key := id(&v).Key()
+		if was, ok := known[key]; !ok || !reflect.DeepEqual(was, v) {
+			ids = append(ids, id(&v))
+		}
+		delete(known, key)
+	}
+	for _, v := range known {
+		ids = append(ids, id(&v))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (r *Reconciler) tellDrift(ids []lb.ID) {
+	for _, id := range ids {
+		r.opts.Logger.Info("changed by others", "target", id)
+		r.opts.OnEvent(DriftFound{Target: id})
+	}
+}

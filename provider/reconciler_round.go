@@ -1,0 +1,250 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/azlb/azlb/lb"
+)
+
+// How often one call plans again: because Azure was different, and in all.
+const (
+	maxReplans = 3
+	maxRounds  = 32
+)
+
+// prepare plans for b and starts what can be done of the plan, or lets b wait for what it needs. r.mu is not held.
+func (r *Reconciler) prepare(b *batch) {
+	in := b.input(r.opts.Clock.Now())
+	scope := r.planner.scope(r.cluster, in)
+	r.mu.Lock()
+	if r.dropCancelled(b); len(b.calls) == 0 {
+		r.mu.Unlock()
+		return
+	}
+	scope = widen(scope, r.groups)
+	if parts := r.missing(b, scope); len(parts) > 0 {
+		r.read(b, scope, parts)
+		r.mu.Unlock()
+		return
+	}
+	w := work{r: r, base: r.snapshot.tick, seen: r.snapshot.seen, hold: map[types.NamespacedName]bool{}}
+	if b.has(syncing) {
+		for name := range r.working {
+			w.hold[name] = true
+			in.Hold = append(in.Hold, name)
+		}
+		slices.SortFunc(in.Hold, compareNames)
+	}
+	r.mu.Unlock()
+	if b.has(syncing) && len(in.Only) == 0 && r.opts.MaxRemovals >= 0 {
+		in, w.refused = r.planner.guard(r.cluster, in, w.seen, r.opts.MaxRemovals)
+	}
+	if w.refused != nil && b.has(deleting) {
+		r.divide(b)
+		return
+	}
+	r.plan(b, in, w)
+}
+
+// dropCancelled answers the calls of b that nobody waits for any more. r.mu is held.
+func (r *Reconciler) dropCancelled(b *batch) {
+	for _, c := range b.calls {
+		if r.closed {
+			r.stop(c, ErrClosed)
+		}
+		if c.cancelled {
+			r.stop(c, context.Cause(c.ctx))
+		}
+	}
+	b.calls = slices.DeleteFunc(slices.Clone(b.calls), func(c *call) bool { return c.answered })
+}
+
+// divide lets a Sync that the removal guard stops go by itself: deletions are asked for one by one, and are nobody's mistake.
+func (r *Reconciler) divide(b *batch) {
+	syncs, others := &batch{alone: true, held: b.held}, &batch{held: b.held}
+	for _, c := range b.calls {
+		if c.kind == syncing {
+			syncs.calls = append(syncs.calls, c)
+		} else {
+			others.calls = append(others.calls, c)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.enqueue(others)
+	r.enqueue(syncs)
+}
+
+// plan makes the plan of b and starts it. r.mu is not held.
+func (r *Reconciler) plan(b *batch, in lb.Objects, w work) {
+	given := in.Rejected
+	if b.held == nil {
+		b.held = newRejections(given)
+	}
+	in.Rejected = b.held.all()
+	want, plan, err := r.planner.plan(r.cluster, in, w.seen)
+	w.want = want
+	r.mu.Lock()
+	if free, waiting := r.sift(b, plan); err == nil && free != nil {
+		r.mu.Unlock()
+		r.prepare(free)
+		r.prepare(waiting)
+		return
+	}
+	defer r.mu.Unlock()
+	if err != nil {
+		for _, c := range b.calls {
+			r.stop(c, fmt.Errorf("planning: %w", err))
+		}
+	}
+	if r.dropCancelled(b); len(b.calls) == 0 {
+		return
+	}
+	whole := b.whole()
+	for _, g := range r.split(b, plan, whole) {
+		next := &batch{calls: g.calls, held: b.held, alone: b.alone}
+		if !whole {
+			next.held = newRejections(given)
+		}
+		if g.cut && len(g.plan.Steps) == 0 {
+			next.resources = g.blocked
+			r.enqueue(next)
+			continue
+		}
+		r.start(next, g, w)
+	}
+}
+
+// sift divides b, if it can, into calls that nothing stands in the way of and those with a step whose resource somebody else writes: what they
+// all share would have to wait otherwise. r.mu is held.
+func (r *Reconciler) sift(b *batch, plan lb.Plan) (free, waiting *batch) {
+	if b.apart() || r.opts.DryRun {
+		return nil, nil
+	}
+	late := map[types.NamespacedName]bool{}
+	for _, step := range plan.Steps {
+		if r.writing[topOf(step)] == nil {
+			continue
+		}
+		late[types.NamespacedName{}] = true // a Sync has a part in everything
+		for _, name := range causes(step.Op.Why()) {
+			late[name] = true
+		}
+	}
+	free, waiting = &batch{}, &batch{}
+	for _, c := range b.calls {
+		if late[c.name] {
+			waiting.calls = append(waiting.calls, c)
+		} else {
+			free.calls = append(free.calls, c)
+		}
+	}
+	if len(free.calls) == 0 || len(waiting.calls) == 0 {
+		return nil, nil
+	}
+	return free, waiting
+}
+
+// start carries out one group of a plan for the calls of b. r.mu is held.
+func (r *Reconciler) start(b *batch, g *group, w work) {
+	w.group, w.batch = *g, b
+	w.ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(b.calls[0].ctx))
+	b.work = &w
+	for _, c := range b.calls {
+		c.batch = b
+	}
+	w.start()
+	r.running.Go(func() { r.carryOut(b) })
+}
+
+// carryOut carries out the plan of b and decides what becomes of its calls.
+func (r *Reconciler) carryOut(b *batch) {
+	w := b.work
+	defer w.cancel(nil)
+	number := 1
+	for _, c := range b.calls {
+		number = max(number, c.rounds+1)
+	}
+	r.opts.Logger.Info("planned", "round", number, "calls", len(b.calls), "steps", len(w.plan.Steps), "findings", len(w.plan.Findings))
+	r.opts.OnEvent(Planned{Round: number, Plan: w.plan})
+	opts := r.opts
+	opts.OnEvent = r.tell
+	done, err := apply(w.ctx, r.provider, w.plan, &opts, w)
+	if errors.Is(err, ErrPlan) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, c := range b.calls {
+			r.stop(c, err)
+		}
+		w.finish()
+		return
+	}
+	r.settle(b, done)
+}
+
+// settle decides what becomes of the calls of b after a round: they are answered, or planned for again.
+func (r *Reconciler) settle(b *batch, done Report) {
+	o := r.outcomeOf(b, done.last())
+	r.mu.Lock()
+	again := o.again()
+	var now, later []*call
+	var answers []*call
+	for _, c := range b.calls {
+		switch {
+		case c.answered:
+		case !o.keeps(c, again):
+			o.conclude(c)
+			answers = append(answers, c)
+		case o.waits(c, again):
+			later = append(later, c)
+		default:
+			now = append(now, c)
+		}
+	}
+	if !o.ended() && b.held.any() {
+		now, later = slices.Concat(now, later), nil
+	}
+	r.mu.Unlock()
+	for _, e := range o.events(answers) {
+		r.tell(e)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b.work.finish()
+	for _, c := range answers {
+		r.answer(c)
+	}
+	r.requeue(b, &batch{calls: now})
+	r.requeue(b, &batch{calls: later, resources: b.work.blocked, services: o.unsettled(later)})
+}
+
+// requeue lets what is left of b wait for its next round. r.mu is held.
+func (r *Reconciler) requeue(b, rest *batch) {
+	if r.dropCancelled(rest); len(rest.calls) == 0 {
+		return
+	}
+	rest.alone = b.alone && rest.has(syncing)
+	if b.held.any() && (rest.has(syncing) || len(b.held.aside) > 0) {
+		rest.held = b.held
+	}
+	r.enqueue(rest)
+}
+
+// tell passes an event on, with what follows from it.
+func (r *Reconciler) tell(e Event) {
+	r.opts.OnEvent(e)
+	if e, ok := e.(StepRetried); ok && throttled(e.Err) {
+		r.opts.OnEvent(Throttled{Target: e.Step.Op.Target(), Wait: e.Wait, Err: e.Err})
+	}
+}
+
+// widen adds groups of private link services to what is read.
+func widen(s lb.Scope, groups []lb.ID) lb.Scope {
+	u := unseenLinks{groups: groups}
+	return u.widen(s)
+}
