@@ -54,13 +54,13 @@ func (l *linter) awsKey(f AWSFinding) {
 		sev, here = SeverityError, "here the Service is public without "+short(KeyInternal)+`: "true"`
 	case f.row != nil && f.row.Verdict == None && f.Severity == SeverityError:
 		here = "nothing here does it: " + f.row.Doc
+	case f.Verdict == Input:
+		here = "here it takes " + f.row.Becomes
 	case len(f.Becomes) > 0:
 		sev, here = max(f.Severity, SeverityWarning), "here "+f.Becomes[0].String()+" would do it"
 		if isFalse(f) {
 			sev, here = SeverityInfo, "a Service is public here without a key"
 		}
-	case f.Verdict == Input:
-		here = "here it takes " + f.row.Becomes
 	case f.Verdict == Native || f.Verdict == Exact || f.Verdict == None && f.Severity == SeverityInfo:
 		here = "here it is not needed"
 	}

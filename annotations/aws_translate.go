@@ -24,8 +24,6 @@ type translator struct {
 	list     []AWSFinding
 
 	ports                        []int32 // numbers of TCP ports, ascending
-	protocol                     string  // of the probes as AWS has it; empty: not set
-	probePort                    bool    // the probes have a port of their own
 	interval, healthy, unhealthy *awsNumber
 	timeout                      *awsNumber
 	codes                        bool // there is a setting about status codes
@@ -111,7 +109,7 @@ func (t *translator) translate() {
 	for _, s := range t.settings {
 		t.setting(s)
 	}
-	t.class2Azure()
+	t.loadBalancerClass()
 	t.families()
 	t.sources()
 	t.probes()
@@ -337,8 +335,8 @@ func (t *translator) takeBack(e *Error) {
 	}
 }
 
-// class2Azure deals with the class, which cannot be changed once it is set.
-func (t *translator) class2Azure() {
+// loadBalancerClass deals with the class, which cannot be changed once it is set.
+func (t *translator) loadBalancerClass() {
 	class := t.class()
 	if class == "" || class == t.opts.Class {
 		if class == "" && t.opts.Class != "" {

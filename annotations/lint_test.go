@@ -63,6 +63,43 @@ var lintTests = []struct {
 			"with the AWS Load Balancer Controller; write true or false",
 		"info aws-load-balancer-type: key of another cloud, no effect here: AWS reads it; there it chooses the kind of load balancer; here it is not needed",
 	}},
+	{name: "AWS: internal there, public here", anns: []string{aws + "scheme", "internal", annotations.KeyIdleTimeout, "4"}, want: []string{
+		"error aws-load-balancer-scheme: key of another cloud, no effect here: AWS reads it; there it keeps the load balancer inside the network; " +
+			`here the Service is public without azure-load-balancer-internal: "true"`,
+	}},
+	{name: "AWS: internal on both", anns: []string{aws + "scheme", "internal", annotations.KeyInternal, "true"}, want: []string{
+		"info aws-load-balancer-scheme: key of another cloud, no effect here: AWS reads it; there it keeps the load balancer inside the network; " +
+			"here decided already: azure-load-balancer-internal is there and stays as it is: true",
+	}},
+	{name: "AWS: the controller's default", anns: []string{aws + "type", "external"}, want: []string{
+		"error azure-load-balancer-internal: probably not as meant: the Service is for the AWS Load Balancer Controller, which makes internal what names no scheme, " +
+			"and here it is public: write true or false",
+		"info aws-load-balancer-type: key of another cloud, no effect here: AWS reads it; there it chooses the kind of load balancer; here it is not needed",
+	}},
+	{name: "AWS: TLS, PROXY protocol, security groups", anns: []string{
+		annotations.KeyInternal, "false", aws + "ssl-cert", "arn", aws + "proxy-protocol", "*", aws + "security-groups", "sg-1",
+	}, want: []string{
+		"error aws-load-balancer-proxy-protocol: key of another cloud, no effect here: AWS reads it; there it sends a PROXY protocol header; nothing here does it: " +
+			"backends that wait for the header refuse connections without it; the client's address is preserved all the same, so turn it off there",
+		"error aws-load-balancer-security-groups: key of another cloud, no effect here: AWS reads it; there it leaves it to security groups who may reach the Service; " +
+			"nothing here does it: who may reach the Service was said by groups, whose contents are not here; say it with source ranges",
+		"error aws-load-balancer-ssl-cert: key of another cloud, no effect here: AWS reads it; there it speaks TLS with clients; nothing here does it: " +
+			"Azure Load Balancer passes TCP and UDP through; what ended on the load balancer has to move to the pods, an ingress or a gateway",
+	}},
+	{name: "AWS: prefix lists are all that limits", anns: []string{annotations.KeyInternal, "false", aws + "security-group-prefix-lists", "pl-1"}, want: []string{
+		"error aws-load-balancer-security-group-prefix-lists: key of another cloud, no effect here: AWS reads it; there it lets the addresses of prefix lists in; " +
+			"here it takes azure-allowed-service-tags or azure-allowed-ip-ranges",
+	}},
+	{name: "AWS: what would do it here", anns: []string{annotations.KeyInternal, "false", aws + "connection-idle-timeout", "400"}, want: []string{
+		"warning aws-load-balancer-connection-idle-timeout: key of another cloud, no effect here: AWS reads it; there it sets when idle connections end; " +
+			"here azure-load-balancer-tcp-idle-timeout: 7 would do it",
+	}},
+	{
+		name: "AWS: served there", spec: func(s *corev1.Service) { s.Spec.LoadBalancerClass = ptr("service.k8s.aws/nlb") }, anns: []string{aws + "ssl-cert", "arn"},
+		want: []string{
+			"warning spec.loadBalancerClass: key of another cloud, no effect here: service.k8s.aws/nlb is the class of AWS: the Service is not served here, and its keys are read there",
+		},
+	},
 	{name: "not of type LoadBalancer", spec: func(s *corev1.Service) { s.Spec.Type = "" }, anns: []string{annotations.KeyPIPName, "x"}, want: []string{
 		"warning azure-pip-name: no effect here: the Service is of type ClusterIP, not LoadBalancer",
 	}},
