@@ -60,7 +60,38 @@ func TestREADME(t *testing.T) {
 		got.WriteString(begin + replayWith(t, block, state, "/tmp/azure-state.json") + end)
 		rest = after
 	}
-	compare(t, golden, want, got.String())
+	compare(t, golden, want, pictures(t, got.String()))
+}
+
+// pictures draws the Mermaid pictures of a text anew: each has the command that makes it in a comment before it.
+func pictures(t *testing.T, text string) string {
+	t.Helper()
+	const begin, middle, end = "<!-- azlb ", " -->\n```mermaid\n", "```\n"
+	var got strings.Builder
+	drawn := 0
+	for {
+		before, rest, ok := strings.Cut(text, begin)
+		got.WriteString(before)
+		if !ok {
+			break
+		}
+		command, rest, ok := strings.Cut(rest, middle)
+		if !ok {
+			t.Fatal("a command without a picture")
+		}
+		_, after, ok := strings.Cut(rest, "\n"+end)
+		if !ok {
+			t.Fatal("a picture without end")
+		}
+		picture, _ := execute(t, command)
+		got.WriteString(begin + command + middle + strings.TrimRight(picture, "\n") + "\n" + end)
+		text = after
+		drawn++
+	}
+	if drawn == 0 {
+		t.Error("no picture")
+	}
+	return got.String()
 }
 
 func compare(t *testing.T, golden, want, got string) {
