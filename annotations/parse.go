@@ -52,7 +52,7 @@ type parser struct {
 	pipPrefix       struct{ V4, V6 armid.ID }
 	requests        []requested
 	annotated, spec []netip.Prefix // allowed sources of the annotations and of the spec
-	pinned          bool           // an annotation asks for an address
+	pinned          []ipam.Family  // those for which an annotation asks for an address
 	ports           []int32        // numbers that keys of a port may have
 
 	rank    int     // of the row in the registry
@@ -236,11 +236,9 @@ func (p *parser) names() {
 // has reports whether the Service has an address of family f.
 func (p *parser) has(f ipam.Family) bool { return slices.Contains(p.cfg.Families, f) }
 
-// addresses settles which addresses are asked for. The field of the spec counts only if no annotation asks for one.
+// addresses settles which addresses are asked for. The field of the spec counts for its family if no annotation asks for one of that.
 func (p *parser) addresses() {
-	if !p.pinned {
-		p.specAddress()
-	}
+	p.specAddress()
 	for _, r := range p.requests {
 		if kind, want := p.unusable(r.addr); want != "" {
 			p.report(r.rank, r.at, kind, "%s", want)
@@ -259,7 +257,12 @@ func (p *parser) specAddress() {
 	at := Error{Path: "spec.loadBalancerIP", Value: v, Outcome: Hold}
 	a, err := netip.ParseAddr(v)
 	if err != nil || a.Zone() != "" {
-		p.failAt(KeyIPv6, at, ErrSyntax, "want an IPv4 or IPv6 address")
+		if len(p.pinned) == 0 {
+			p.failAt(KeyIPv6, at, ErrSyntax, "want an IPv4 or IPv6 address")
+		}
+		return
+	}
+	if f := ipam.FamilyOf(a.Unmap()); slices.Contains(p.pinned, f) || len(p.pinned) > 0 && !p.has(f) {
 		return
 	}
 	p.requests = append(p.requests, requested{rankOf(KeyIPv6), at, a.Unmap()})

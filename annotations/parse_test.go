@@ -149,9 +149,22 @@ var parseTests = []struct {
 		want: func(c *config) { c.Addresses.V4 = netip.MustParseAddr("52.10.0.10") },
 	},
 	{
-		name: "spec.loadBalancerIP counts only without annotations",
+		name: "spec.loadBalancerIP serves the family that no annotation has an address for",
 		spec: func(s *corev1.Service) { dual(s); s.Spec.LoadBalancerIP = "52.10.0.10" }, anns: []string{annotations.KeyIPv6, "2603:1030::1"},
-		want: func(c *config) { both(c); c.Addresses.V6 = netip.MustParseAddr("2603:1030::1") },
+		want: func(c *config) {
+			both(c)
+			c.Addresses.V4, c.Addresses.V6 = netip.MustParseAddr("52.10.0.10"), netip.MustParseAddr("2603:1030::1")
+		},
+	},
+	{
+		name: "an annotation goes before spec.loadBalancerIP",
+		spec: func(s *corev1.Service) { s.Spec.LoadBalancerIP = "52.10.0.10" }, anns: []string{annotations.KeyIPv4, "52.10.0.11"},
+		want: func(c *config) { c.Addresses.V4 = netip.MustParseAddr("52.10.0.11") },
+	},
+	{
+		name: "spec.loadBalancerIP of another family beside an annotation",
+		spec: func(s *corev1.Service) { s.Spec.LoadBalancerIP = "2603:1030::1" }, anns: []string{annotations.KeyIPv4, "52.10.0.11"},
+		want: func(c *config) { c.Addresses.V4 = netip.MustParseAddr("52.10.0.11") },
 	},
 	{
 		name: "malformed spec.loadBalancerIP", spec: func(s *corev1.Service) { s.Spec.LoadBalancerIP = "here" },
@@ -296,6 +309,7 @@ var parseTests = []struct {
 	},
 	{
 		name: "no protocol of probes", anns: []string{annotations.KeyProbeProtocol, "grpc"},
+		want: func(c *config) { c.Probe.Protocol = ptr(annotations.ProbeTCP) },
 		errs: []problem{{"azure-load-balancer-health-probe-protocol", "grpc", annotations.Default, "malformed: want tcp, http or https"}},
 	},
 	{

@@ -22,8 +22,9 @@ func protocol(probe func(*parser) *Probe) reader {
 	return func(p *parser, v string) {
 		proto, ok := probeProtocol(v)
 		if !ok {
+			// It is TCP that is probed then, and what is less specific stays hidden, as upstream has it.
 			p.fail(v, ErrSyntax, "want tcp, http or https")
-			return
+			proto = ProbeTCP
 		}
 		probe(p).Protocol = &proto
 	}

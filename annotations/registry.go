@@ -304,7 +304,7 @@ func address(f ipam.Family) reader {
 		if v == "" {
 			return
 		}
-		p.pinned = true
+		p.pinned = append(p.pinned, f)
 		a, err := netip.ParseAddr(v)
 		if err != nil || a.Zone() != "" || ipam.FamilyOf(a) != f {
 			p.fail(v, ErrSyntax, "want an %s address", f)

@@ -80,6 +80,11 @@ func (d *outline) foreignChild(l *balancerDraft) string {
 	for _, u := range l.seen.Uses {
 		return u.ID.Name()
 	}
+	for _, p := range l.seen.Pools {
+		if d.preConfigured(l) && d.defaultPool(p.Name) {
+			return "pool " + p.Name + ", which somebody else looks after (preConfiguredBackendPoolLoadBalancerTypes)"
+		}
+	}
 	return ""
 }
 

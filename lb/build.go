@@ -60,7 +60,7 @@ type service struct {
 	held bool
 	// observed says that the Service has something in Azure, so that it comes before Services that have not.
 	observed bool
-	// late says that rules of others lead to a frontend named after this Service.
+	// late says that others stay on a frontend named after this Service.
 	late bool
 	// entry names the load balancer that serves the Service, without its internal twin's suffix.
 	entry string
@@ -106,6 +106,7 @@ func newBuilder(c Cluster, in Objects, seen Observed) *builder {
 	for _, s := range b.services {
 		b.admit(s)
 	}
+	b.markLate()
 	b.place()
 	b.again = false
 	return b
@@ -199,11 +200,7 @@ func (b *builder) markObserved() {
 			}
 		}
 		for _, r := range l.Rules {
-			base := b.owner(r.Name)
-			note(base, r.Frontend)
-			if s := b.byBase[b.owner(r.Frontend)]; s != nil && s.base != base {
-				s.late = true
-			}
+			note(b.owner(r.Name), r.Frontend)
 		}
 		ruled := maps.Clone(uses)
 		for _, f := range l.Frontends {
@@ -214,6 +211,36 @@ func (b *builder) markObserved() {
 			}
 		}
 	}
+}
+
+// markLate finds the Services on whose frontend others stay.
+func (b *builder) markLate() {
+	for _, id := range b.ourBalancers() {
+		l := b.seen.balancers[id.Key()]
+		if l == nil {
+			continue
+		}
+		for _, r := range l.Rules {
+			base := b.owner(r.Name)
+			if s := b.byBase[b.owner(r.Frontend)]; s != nil && s.base != base && b.staysAt(base, l, r.Frontend) {
+				s.late = true
+			}
+		}
+	}
+}
+
+// staysAt reports whether whoever has base goes on using a frontend that is named after somebody else: foreign and held ones do, and those
+// that ask for its address or public IP.
+func (b *builder) staysAt(base string, l *seenBalancer, frontend string) bool {
+	s := b.byBase[base]
+	if base == "" || s == nil || s.held {
+		return base == "" || b.keepsBase(base)
+	}
+	fe := l.frontends[strings.ToLower(frontend)]
+	if name := s.cfg.PublicIP.Name.Of(fe.Family); name != "" && fe.PublicIP != "" {
+		return fe.PublicIP.Equal(b.c.publicIP(b.c.publicIPGroup(s.cfg), name))
+	}
+	return s.wanted && l.address(b.seen, fe) == s.cfg.Addresses.Of(fe.Family)
 }
 
 // admit parses a Service and holds it if something about itself stands in its way.
@@ -307,7 +334,7 @@ func (b *builder) keepsName(name types.NamespacedName) bool {
 }
 
 // order returns the Services to serve, in the order in which they claim what cannot be had twice: those that are there already, then the
-// older, then by name. Services whose frontend others use too come last: they may move only when the others do not stay.
+// older, then by name. Of those that are there, the ones on whose frontend others stay come last: it cannot move.
 func (b *builder) order() []*service {
 	var list []*service
 	for _, s := range b.services {
@@ -317,12 +344,12 @@ func (b *builder) order() []*service {
 	}
 	rank := func(s *service) int {
 		switch {
-		case s.late:
-			return 2
+		case s.late && s.observed:
+			return 1
 		case s.observed:
 			return 0
 		default:
-			return 1
+			return 2
 		}
 	}
 	slices.SortStableFunc(list, func(x, y *service) int {

@@ -23,8 +23,9 @@ var update = flag.Bool("update-plans", false, "rewrite testdata/plan/*/plan.gold
 
 // TestPlans plans every directory of testdata/plan: services.yaml for the cluster of azure.json, on the Azure of seed.json with, where there
 // is one, what Sync made of before.yaml. deny.txt holds permissions that are missing, one "action scope" per line. The plan and its findings
-// are in plan.golden, the private link services that come of it in links.golden. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse it. Cases that
-// follow upstream say in section which behaviour, in words.
+// are in plan.golden, the private link services that come of it in links.golden, and what there is in the end, with the statuses, in
+// state.golden where there is one. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse
+// it. Cases that follow upstream say in section which behaviour, in words.
 func TestPlans(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/plan/*/services.yaml")
 	if err != nil || len(dirs) == 0 {
@@ -47,6 +48,9 @@ func TestPlans(t *testing.T) {
 			}
 			if rest := planFor(t, c.cloud, c.cluster, c.in); len(rest.Steps) > 0 {
 				t.Errorf("left to do:\n%s", explained(t, rest))
+			}
+			if exists(dir, "state.golden") {
+				checkGolden(t, filepath.Join(dir, "state.golden"), c.state(t))
 			}
 		})
 	}
@@ -81,9 +85,34 @@ func linksIn(t *testing.T, cloud *fake.Cloud) string {
 	return text
 }
 
+// state is what there is in the end: the resources as [fake.Cloud.String] prints them, and the status of every Service.
+func (c planCase) state(t *testing.T) string {
+	t.Helper()
+	seen, err := c.cloud.Observe(t.Context(), lb.ScopeOf(c.cluster, c.in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := lb.Build(c.cluster, c.in, seen)
+	statuses := lb.Status(want, nil)
+	text := c.cloud.String()
+	for _, s := range want.Services {
+		var ips []string
+		for _, in := range statuses[s.Service].Ingress {
+			ips = append(ips, in.IP)
+		}
+		held := ""
+		if s.Held {
+			held = " (held)"
+		}
+		text += strings.TrimSuffix("status "+s.Service.String()+": "+strings.Join(ips, " "), " ") + held + "\n"
+	}
+	return text
+}
+
 // follows reports whether a case is one of those that stand for a behaviour of upstream.
 func follows(dir string) bool {
-	return strings.HasPrefix(filepath.Base(dir), "nsg-") || strings.HasPrefix(filepath.Base(dir), "pls-")
+	name := filepath.Base(dir)
+	return slices.ContainsFunc([]string{"nsg-", "pls-", "lb-", "ip-"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // planCase is one directory, read.

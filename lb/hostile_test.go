@@ -249,14 +249,20 @@ func TestOneAddressOnTwoBalancers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud, c := lbtest.Cloud(), severalCluster(t)
+			for i := range c.Multiple {
+				c.Multiple[i].ServiceLabels = &metav1.LabelSelector{MatchLabels: map[string]string{"on": c.Multiple[i].Name}}
+			}
+			on := func(name string) func(*corev1.Service) {
+				return func(s *corev1.Service) { s.Labels = map[string]string{"on": name} }
+			}
 			if err := cloud.Put(lb.ID(worldGroup+"/publicIPAddresses/mine-0"), map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{
 				"publicIPAddressVersion": "IPv4", "publicIPAllocationMethod": "Static", "ipAddress": "20.1.1.1",
 			}}); err != nil {
 				t.Fatal(err)
 			}
 			in := lb.Objects{Nodes: lbtest.Nodes(2), Services: []corev1.Service{
-				lbtest.Service(0, ask, lbtest.Annotate("azure-load-balancer-configurations", "kubernetes")),
-				lbtest.Service(1, ask, lbtest.Port(81), lbtest.Annotate("azure-load-balancer-configurations", "lb2")),
+				lbtest.Service(0, ask, on("kubernetes")),
+				lbtest.Service(1, ask, lbtest.Port(81), on("lb2")),
 			}}
 			report := settled(t, cloud, c, in)
 			for i, held := range []bool{false, true} {

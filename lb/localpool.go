@@ -126,7 +126,20 @@ func (p *placer) holds(s *service, l *seenBalancer, f ipam.Family) string {
 	if name := s.cfg.PublicIP.Name.Of(f); name != "" && !s.cfg.Internal {
 		id := p.c.publicIP(p.c.publicIPGroup(s.cfg), name)
 		if _, ok := l.byPublicIP[id.Key()]; ok {
-			return "metadata.annotations"
+			return nameField(s, f)
+		}
+	}
+	return ""
+}
+
+// pin returns the field by which a Service asks for a certain address or public IP, "" if it does not.
+func pin(s *service) string {
+	for _, f := range s.cfg.Families {
+		switch {
+		case s.cfg.PublicIP.Name.Of(f) != "" && !s.cfg.Internal:
+			return nameField(s, f)
+		case s.cfg.Addresses.Of(f).IsValid():
+			return addressField(s, f)
 		}
 	}
 	return ""

@@ -146,6 +146,10 @@ func (p *placer) move(s *service, entry string) {
 	}
 	id := p.c.twin(entry, s.cfg.Internal).Key()
 	p.there[id] = true
+	if s.cfg.Internal && s.cfg.Rules.HAPorts {
+		p.rules[id] += len(s.cfg.Families)
+		return
+	}
 	for _, port := range s.obj.Spec.Ports {
 		if !s.cfg.Ports[port.Port].NoRule {
 			p.rules[id] += len(s.cfg.Families)
@@ -160,10 +164,10 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	if bad != nil {
 		return "", bad
 	}
-	current, pinned := p.current(s)
-	if pinned != "" && len(s.cfg.Configurations) > 0 {
-		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s says already which load balancer it is; remove one of the two", annotations.ErrConflict, pinned)}
+	if at := pin(s); at != "" && len(s.cfg.Configurations) > 0 {
+		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s says already which load balancer it is; remove one of the two", annotations.ErrConflict, at)}
 	}
+	current, pinned := p.current(s)
 	if current != "" && slices.Contains(eligible, current) {
 		return current, nil
 	}

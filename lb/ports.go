@@ -179,11 +179,8 @@ func annotationField(key string) string { return "metadata.annotations[" + key +
 func (m ruleMaker) probe(i int) (*Probe, string, *fieldError) {
 	port := m.svc.Spec.Ports[i]
 	tcp := protocolOf(port) == corev1.ProtocolTCP
-	proxied := m.cfg.PrivateLink.Create && m.cfg.PrivateLink.ProxyProtocol
 	node, field, bad := m.nodeProbe()
 	switch {
-	case m.local() && proxied:
-		// The node probe cannot speak the PROXY protocol.
 	case m.local() && tcp && m.cfg.Ports[port.Port].Probe.Port != nil:
 	case bad != nil:
 		return nil, "", bad
@@ -196,9 +193,11 @@ func (m ruleMaker) probe(i int) (*Probe, string, *fieldError) {
 	return m.ownProbe(i)
 }
 
-// nodeProbe returns the probe that asks the node rather than the port: that of a Local Service, or the shared one.
+// nodeProbe returns the probe that asks the node rather than the port: that of a Local Service, or the shared one. The probe of a Local
+// Service cannot speak the PROXY protocol of a private link service.
 func (m ruleMaker) nodeProbe() (*Probe, string, *fieldError) {
 	switch {
+	case m.local() && m.cfg.PrivateLink.Create && m.cfg.PrivateLink.ProxyProtocol:
 	case m.local():
 		port := m.svc.Spec.HealthCheckNodePort
 		if port == 0 {

@@ -84,7 +84,7 @@ func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (p
 	name, prefix, pinned := s.cfg.PublicIP.Name.Of(f), s.cfg.PublicIP.PrefixOf(f), s.cfg.Addresses.Of(f)
 	switch {
 	case name != "":
-		c, bad = d.publicIPNamed(group, name, f)
+		c, bad = d.publicIPNamed(s, group, name, f)
 	case prefix != "":
 		c, bad = d.publicIPFromPrefix(s, group, prefix, f)
 	case pinned.IsValid():
@@ -121,11 +121,16 @@ func (d *outline) elsewhere(l *balancerDraft, has func(*balancerDraft) bool) ID 
 	return ""
 }
 
-func (d *outline) publicIPNamed(group, name string, f ipam.Family) (publicIPClaim, *fieldError) {
-	field := annotationField(annotations.KeyPIPName)
-	if f == ipam.IPv6 {
-		field = annotationField(annotations.KeyPIPNameIPv6)
+// nameField names the field that a public IP's name comes from.
+func nameField(s *service, f ipam.Family) string {
+	if f == ipam.IPv6 && strings.TrimSpace(s.obj.Annotations[annotations.KeyPIPNameIPv6]) != "" {
+		return annotationField(annotations.KeyPIPNameIPv6)
 	}
+	return annotationField(annotations.KeyPIPName)
+}
+
+func (d *outline) publicIPNamed(s *service, group, name string, f ipam.Family) (publicIPClaim, *fieldError) {
+	field := nameField(s, f)
 	seen := d.seen.publicIPs[d.c.publicIP(group, name).Key()]
 	if seen == nil {
 		return publicIPClaim{}, &fieldError{field, fmt.Errorf("%w: no public IP %q in resource group %s; create it or correct the name", ErrNotFound, name, group)}
@@ -218,7 +223,7 @@ func (d *outline) checkPublicIP(s *service, c publicIPClaim, f ipam.Family) erro
 	}
 	if label := s.cfg.PublicIP.DNSLabel; label != nil {
 		owner := c.seen.Tags.either(tagDNS, legacyTagDNS)
-		if owner != "" && !strings.EqualFold(owner, s.name.String()) && (d.byName[parseName(owner)] != nil || len(d.only) > 0) {
+		if owner != "" && !strings.EqualFold(owner, s.name.String()) && (d.byName[parseName(owner)] != nil || len(d.only) > 0 || d.otherCluster(c.seen)) {
 			return fmt.Errorf("%w: the DNS label of public IP %s belongs to %s; remove %s from one of them", ErrClash, c.id.Name(), owner, annotations.KeyDNSLabel)
 		}
 	}
@@ -361,13 +366,13 @@ func (d *outline) publicIPSpec(p *publicIPDraft) PublicIP {
 	}
 	want.Tags = nil
 	if managed {
-		want.Tags = d.publicIPTags(p, &want)
+		want.Tags = d.publicIPTags(p)
 	}
 	return want
 }
 
-// publicIPTags returns our tags of a managed public IP, and drops the label of a DNS owner that leaves.
-func (d *outline) publicIPTags(p *publicIPDraft, want *PublicIP) Tags {
+// publicIPTags returns our tags of a managed public IP. A DNS owner that leaves loses its tag.
+func (d *outline) publicIPTags(p *publicIPDraft) Tags {
 	var seen Tags
 	if p.seen != nil {
 		seen = p.seen.Tags
@@ -390,15 +395,19 @@ func (d *outline) publicIPTags(p *publicIPDraft, want *PublicIP) Tags {
 	key := p.id.Key()
 	dns := seen.either(tagDNS, legacyTagDNS)
 	for _, s := range p.claimants {
-		if l := s.cfg.PublicIP.DNSLabel; l != nil && *l != "" && (dns == "" || d.byName[parseName(dns)] == nil) {
+		if l := s.cfg.PublicIP.DNSLabel; l != nil && *l != "" && (dns == "" || !d.staysOn(p, dns)) {
 			dns = s.name.String()
 		}
 	}
 	if dns != "" && !d.staysOn(p, dns) {
-		want.DNSLabel, dns = "", ""
+		dns = "" // the label stays, for clients may know the address by it
 		d.removeTag[key] = append(d.removeTag[key], tagDNS, legacyTagDNS)
 	}
-	tags = tags.exactly(tagService, strings.Join(refs, ","))
+	names := strings.Join(refs, ",")
+	if have, ok := exact(seen, tagService); ok && slices.Equal(serviceNames(have), refs) {
+		names = have // blanks and empty items do no harm
+	}
+	tags = tags.exactly(tagService, names)
 	if cluster := seen.either(tagCluster, legacyTagCluster); cluster != "" {
 		tags = tags.exactly(tagCluster, cluster)
 	} else if p.seen == nil {
@@ -413,13 +422,31 @@ func (d *outline) publicIPTags(p *publicIPDraft, want *PublicIP) Tags {
 	return tags
 }
 
+// exact is Get for keys whose case counts.
+func exact(t Tags, key string) (string, bool) {
+	i := slices.IndexFunc(t, func(tag Tag) bool { return tag.Key == key })
+	if i < 0 {
+		return "", false
+	}
+	return t[i].Value, true
+}
+
 // exactly is With for keys whose case counts.
 func (t Tags) exactly(key, value string) Tags {
 	return t.Without(key).With(key, value)
 }
 
-// staysOn reports whether the Service named in a tag of p is still one of p's.
+// otherCluster reports whether a public IP is managed for another cluster, which Services of ours may share.
+func (d *outline) otherCluster(p *SeenPublicIP) bool {
+	cluster := p.Tags.either(tagCluster, legacyTagCluster)
+	return cluster != "" && !strings.EqualFold(cluster, d.c.Name)
+}
+
+// staysOn reports whether the Service named in a tag of p is still one of p's. Those of another cluster are not ours to remove.
 func (d *outline) staysOn(p *publicIPDraft, name string) bool {
+	if p.seen != nil && d.otherCluster(p.seen) && d.byName[parseName(name)] == nil {
+		return true
+	}
 	return d.keepsName(parseName(name)) || slices.ContainsFunc(p.claimants, func(s *service) bool { return strings.EqualFold(s.name.String(), name) })
 }
 

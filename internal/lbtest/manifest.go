@@ -48,8 +48,12 @@ func Read(data []byte) (lb.Objects, error) {
 			in.Services = append(in.Services, *o)
 		case *corev1.Node:
 			in.Nodes = append(in.Nodes, *o)
+		case *corev1.Namespace:
+			in.Namespaces = append(in.Namespaces, *o)
+		case *discoveryv1.EndpointSlice:
+			in.EndpointSlices = append(in.EndpointSlices, *o)
 		default:
-			return in, fmt.Errorf("document %d: neither Service nor Node: %T", n, object)
+			return in, fmt.Errorf("document %d: want Service, Node, Namespace or EndpointSlice: %T", n, object)
 		}
 	}
 }
