@@ -52,7 +52,9 @@ func TestEverySectionHasCases(t *testing.T) {
 		}
 		for _, dir := range dirs {
 			text := strings.TrimSpace(string(mustRead(t, dir, "section")))
-			at := slices.IndexFunc(sections, func(s string) bool { return text == s || strings.HasPrefix(text, s+":") || strings.HasPrefix(text, s+" of ") })
+			at := slices.IndexFunc(sections, func(s string) bool {
+				return text == s || strings.HasPrefix(text, s+":") || strings.HasPrefix(text, s+" of ")
+			})
 			if at < 0 {
 				t.Errorf("%s: no section %q", dir, text)
 				continue
