@@ -92,7 +92,7 @@ func (m misfortune) run(t *testing.T, open func(testing.TB, *fake.Cloud) provide
 		t.Fatal(err)
 	}
 	c.ResetRequests()
-	m.fault.Method, m.fault.Path = "PUT", "/"+string(lb.ID(m.on).Name())+"/"
+	m.fault.Method, m.fault.Path = "PUT", "/"+lb.ID(m.on).Name()+"/"
 	c.Inject(m.fault)
 	start := c.Clock().Now()
 	in.Services = lbtest.Services(4)
