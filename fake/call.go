@@ -15,7 +15,7 @@ import (
 
 // Call is one ARM request.
 type Call struct {
-	Method string // GET, PUT, PATCH (tags only) or DELETE
+	Method string // GET, PUT, PATCH (tags only), DELETE, or POST of an action, whose ID ends in its name
 	// ID is a resource, a child of one or, with GET, a list: the id of a resource group or subscription, /providers/ and a type, or the id
 	// of a resource and a kind of children.
 	ID          lb.ID
@@ -156,7 +156,7 @@ func (c *Cloud) latency(call Call) time.Duration {
 		return 0
 	}
 	for typ, d := range c.options.Latency {
-		if call.ID.Top().Is(typ) {
+		if call.ID.Unit().Is(typ) {
 			return d
 		}
 	}
@@ -173,8 +173,14 @@ func (c *Cloud) serve(call Call) (Answer, *provider.OpError) {
 			return c.list(scope, typ)
 		}
 		if parent, kind, ok := childListOf(call.ID); ok {
+			if equalFold(kind, armid.Instances) && parent.Is(armid.ScaleSets) {
+				return c.listInstances(parent)
+			}
 			return c.listChildren(parent, kind)
 		}
+	}
+	if balancer, ok := migrationOf(call); ok {
+		return c.migrateAll(balancer, call.Body)
 	}
 	if _, err := armid.Parse(string(call.ID)); err != nil {
 		return Answer{}, refuse(400, "InvalidResourceName", "", "%s: %v", call.ID, err)
@@ -210,10 +216,13 @@ func (c *Cloud) permitted(call Call) *provider.OpError {
 		verb = "/write"
 	}
 	typ, scope := call.ID.Type(), call.ID
+	if call.Method == http.MethodPost {
+		verb = "/" + call.ID.Name() + "/action"
+	}
 	if s, t, ok := listOf(call.ID); ok {
 		typ, scope = t, s
 	}
-	if parent, kind, ok := childListOf(call.ID); ok {
+	if parent, kind, ok := childListOf(call.ID); ok && call.Method == http.MethodGet {
 		typ, scope = parent.Type()+"/"+kind, parent
 	}
 	if !strings.Contains(typ, "/") {
@@ -305,7 +314,7 @@ func (c *Cloud) read(id lb.ID) armwire.Object {
 func (c *Cloud) precondition(call Call) *provider.OpError {
 	there := c.bare(call.ID) != nil
 	var now string
-	if r := c.resources[call.ID.Top().Key()]; there && r != nil {
+	if r := c.resources[call.ID.Unit().Key()]; there && r != nil {
 		now = etag(r)
 	}
 	switch {
@@ -364,6 +373,7 @@ func (c *Cloud) write(top lb.ID, body, source armwire.Object) *provider.OpError 
 		return err
 	}
 	c.store(w.id, w.new)
+	c.followModel(w.id, w.old)
 	return nil
 }
 
@@ -403,7 +413,7 @@ func (c *Cloud) delete(call Call) (Answer, *provider.OpError) {
 		if err := w.check(); err != nil {
 			return Answer{}, err
 		}
-		c.remove(top)
+		c.removeWhole(top)
 		return Answer{Status: 200}, nil
 	}
 	if !slices.Contains(writable, kind) {

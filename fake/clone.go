@@ -42,7 +42,7 @@ func (c *Cloud) Body(id lb.ID) (armwire.Object, bool) {
 	return armwire.Clone(body), body != nil
 }
 
-// IDs returns the ids of all top-level resources, sorted.
+// IDs returns the ids of all top-level resources and of the instances of scale sets, sorted.
 func (c *Cloud) IDs() []lb.ID {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -166,7 +166,7 @@ func (c *Cloud) Delete(id lb.ID) error {
 	}
 	top, kind, name := split(id)
 	if kind == "" {
-		c.remove(id)
+		c.removeWhole(id)
 		return nil
 	}
 	c.store(top, withoutChild(c.resources[top.Key()].body, kind, name))
@@ -190,6 +190,7 @@ func (c *Cloud) force(id lb.ID, body armwire.Object) error {
 	if r := c.resources[top.Key()]; r != nil {
 		old = r.body
 	}
+	body, instances := splitInstances(top, body)
 	given := body
 	body = complete(top, old, given, given, old)
 	if text(body, "location") == "" {
@@ -202,13 +203,13 @@ func (c *Cloud) force(id lb.ID, body armwire.Object) error {
 	}
 	keepFailed(top, given, body)
 	c.store(top, body)
-	return nil
+	return c.forceInstances(top, instances)
 }
 
 // keepFailed lets what is put by force, or loaded, be in the state that is given.
 func keepFailed(id lb.ID, given, body armwire.Object) {
-	if text(given, "properties", provisioningState) == failedState {
-		properties(body)[provisioningState] = failedState
+	if state := text(given, "properties", provisioningState); slices.Contains([]string{failedState, deletingState, updatingState}, state) {
+		properties(body)[provisioningState] = state
 	}
 	for _, kind := range childKinds(id) {
 		for _, o := range objects(given, "properties", kind) {

@@ -59,6 +59,11 @@ func edgesOf(body armwire.Object) map[edge]bool {
 		add(hasInterface, body, nic)
 	}
 	add(inSet, body, idAt(body, "properties", "availabilitySet"))
+	for _, m := range instanceConfigurations(body) {
+		for _, pool := range refs(m.body, "properties", "loadBalancerBackendAddressPools") {
+			out[edge{inPool, m.id, pool}] = true
+		}
+	}
 	return out
 }
 
@@ -190,6 +195,8 @@ func (c *Cloud) view(r *resource) armwire.Object {
 		}
 	case r.id.Is(armid.NetworkInterfaces):
 		one(body, "virtualMachine", l.first(hasInterface, r.id))
+	case r.id.Is(armid.ScaleSetInstances):
+		c.viewInstance(r.id, body)
 	case r.id.Is("Microsoft.Compute/availabilitySets"):
 		set(body, "virtualMachines", l.from(inSet, r.id))
 	}
@@ -230,6 +237,9 @@ func viewMembers(pool armwire.Object, configs []lb.ID) {
 	}
 	p := properties(pool)
 	p["backendIPConfigurations"] = refList(configs)
+	if len(ipMembers(pool)) > 0 {
+		return // made a pool of addresses, and the interfaces have not left it yet
+	}
 	members, _ := p["loadBalancerBackendAddresses"].([]any)
 	for _, cfg := range configs {
 		members = append(members, armwire.Object{

@@ -21,7 +21,9 @@ func (c *Cloud) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) {
 	r.loadBalancers(s)
 	r.publicIPs(s)
 	listed(&r, s.PrivateLinkServices, armid.PrivateLinkServices, armwire.PrivateLinkService, &r.seen.PrivateLinkServices)
+	s = r.members(s)
 	listed(&r, s.Interfaces, armid.NetworkInterfaces, armwire.Interface, &r.seen.Interfaces)
+	r.scaleSets(s)
 	listed(&r, s.Machines, armid.VirtualMachines, armwire.Machine, &r.seen.Machines)
 	if s.SecurityGroup != "" {
 		single(&r, []lb.ID{s.SecurityGroup}, armwire.SecurityGroup, &r.seen.SecurityGroups)
@@ -118,6 +120,44 @@ func (r *reader) publicIPs(s lb.Scope) {
 	listed(r, groups, armid.PublicIPAddresses, armwire.PublicIP, &r.seen.PublicIPs)
 }
 
+// members adds to s what has the interfaces in the pools of the load balancers that s.Members names.
+func (r *reader) members(s lb.Scope) lb.Scope {
+	if len(s.Members) == 0 {
+		return s
+	}
+	balancers := r.seen.LoadBalancers
+	for _, id := range distinct(s.Members) {
+		if !slices.ContainsFunc(s.LoadBalancers, id.GroupID().Equal) {
+			single(r, []lb.ID{id}, armwire.LoadBalancer, &balancers)
+		}
+	}
+	return s.WithMembers(balancers)
+}
+
+// scaleSets lists scale sets, and the instances of those that have any.
+func (r *reader) scaleSets(s lb.Scope) {
+	for _, group := range distinct(s.ScaleSets) {
+		answer, ok := r.call(listPath(group, armid.ScaleSets), group, armid.ScaleSets)
+		if !ok {
+			continue
+		}
+		for _, set := range answer.List {
+			decode(r, set, armwire.ScaleSet, &r.seen.Interfaces)
+			if !armwire.Uniform(set) {
+				continue
+			}
+			id := idOf(set)
+			instances, ok := r.call(id+"/"+armid.Instances, id, armid.ScaleSetInstances)
+			if !ok {
+				continue
+			}
+			for _, instance := range instances.List {
+				decode(r, instance, armwire.Instance, &r.seen.Interfaces)
+			}
+		}
+	}
+}
+
 // zones reads the zones of the location; the call is made once per cloud.
 func (r *reader) zones(s lb.Scope) {
 	if s.Location == "" || r.err != nil {
@@ -194,7 +234,7 @@ func (c *Cloud) carryOut(ctx context.Context, id lb.ID, raw armwire.Object, resu
 // receipt tells of the resource id as it is: body, nil if it is gone.
 func (c *Cloud) receipt(id lb.ID, body armwire.Object) provider.Receipt {
 	r := provider.Receipt{Target: id, ETag: text(body, "etag")}
-	if top := id.Top(); top == id {
+	if top := id.Unit(); top == id {
 		r.Seen = armwire.Seen(id, body)
 	} else {
 		c.mu.Lock()

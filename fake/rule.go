@@ -46,7 +46,7 @@ type write struct {
 
 // table returns all rules in the order in which they are asked.
 func table() []rule {
-	return slices.Concat(commonRules, frontendRules, balancingRules, publicIPRules, securityRules, networkRules, serviceRules)
+	return slices.Concat(commonRules, frontendRules, balancingRules, publicIPRules, securityRules, networkRules, computeRules, serviceRules)
 }
 
 // check asks every rule.

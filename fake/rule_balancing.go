@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -36,6 +35,8 @@ var balancingRules = []rule{
 	{"frontend-used-by-service", armid.LoadBalancers, checkServedFrontends},
 	// A load balancer whose pools a scale set's model names stays (ARM error codes of rules and references).
 	{"used-by-scale-set", armid.LoadBalancers, onDelete(checkScaleSets)},
+	// A pool has either addresses or network interfaces (Azure documentation, backend pool management; error code as users report it).
+	{"pool-of-one-kind", armid.LoadBalancers, forEach(armid.BackendAddressPools, checkPoolKind)},
 }
 
 func checkReferences(w *write) *provider.OpError {
@@ -285,12 +286,44 @@ func checkServedFrontends(w *write) *provider.OpError {
 	return nil
 }
 
+// checkScaleSets looks at the models and the instances of scale sets.
 func checkScaleSets(w *write) *provider.OpError {
+	for _, pool := range objects(w.old, "properties", armid.BackendAddressPools) {
+		for _, by := range w.c.linked().from(inPool, idOf(pool)) {
+			if by.Unit().Is(armid.ScaleSetInstances) {
+				return inUseByScaleSet(w.id, by.Top())
+			}
+		}
+	}
 	for _, r := range w.c.resources {
-		if r.id.Is("Microsoft.Compute/virtualMachineScaleSets") && strings.Contains(strings.ToLower(fmt.Sprint(r.body)), w.id.Key()+"/"+strings.ToLower(armid.BackendAddressPools)) {
-			return refuse(400, "LoadBalancerInUseByVirtualMachineScaleSet", "",
-				"Cannot delete load balancer %s since its child resources are in use by virtual machine scale set %s.", w.id, r.id)
+		if r.id.Is(armid.ScaleSets) && slices.ContainsFunc(modelPools(r.body), func(pool lb.ID) bool { return pool.Top().Equal(w.id) }) {
+			return inUseByScaleSet(w.id, r.id)
 		}
 	}
 	return nil
+}
+
+func inUseByScaleSet(balancer, set lb.ID) *provider.OpError {
+	return refuse(400, "LoadBalancerInUseByVirtualMachineScaleSet", "",
+		"Cannot delete load balancer %s since its child resources are in use by virtual machine scale set %s.", balancer, set)
+}
+
+func checkPoolKind(w *write, pool armwire.Object) *provider.OpError {
+	if len(ipMembers(pool)) == 0 || len(ipMembers(child(w.old, armid.BackendAddressPools, text(pool, "name")))) > 0 {
+		return nil
+	}
+	if by := w.c.linked().first(inPool, idOf(pool)); by != "" {
+		return mixed(idOf(pool), by)
+	}
+	return nil
+}
+
+// ipMembers returns the members of a pool that are addresses.
+func ipMembers(pool armwire.Object) []armwire.Object {
+	return slices.DeleteFunc(objects(pool, "properties", "loadBalancerBackendAddresses"), func(m armwire.Object) bool { return text(m, "properties", "ipAddress") == "" })
+}
+
+func mixed(pool, by lb.ID) *provider.OpError {
+	return refuse(400, "CannotMixIPBasedAddressesAndIPConfigurationsOnLoadBalancerBackendAddressPool", pool,
+		"Mixing backend IP configurations and IP addresses in backend address pool %s is not allowed: %s.", pool, by)
 }

@@ -10,11 +10,15 @@ import (
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/internal/armwire"
 	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider"
 )
 
-// network composes an id in the resource group of testdata/world.json.
+// network composes an id in the resource group of testdata/world.json, of Microsoft.Compute if the path starts with scaleSets/.
 func network(path string) lb.ID {
+	if rest, ok := strings.CutPrefix(path, "scaleSets/"); ok {
+		return lb.ID("/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/" + rest)
+	}
 	return lb.ID("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/" + path)
 }
 
@@ -357,6 +361,37 @@ var ruleTests = []struct {
 		"interface-pools", "one that is not there", "networkInterfaces/nic", "InvalidResourceReference",
 		[]edit{change("ipConfigurations", "ip", `{"properties":{"loadBalancerBackendAddressPools":[{"id":"~/loadBalancers/lb/backendAddressPools/none"}]}}`)},
 	},
+	{
+		"interface-pool-kind", "a pool of addresses", "networkInterfaces/nic", "CannotMixIPBasedAddressesAndIPConfigurationsOnLoadBalancerBackendAddressPool",
+		[]edit{change("ipConfigurations", "ip", inPool("ip", "p"))},
+	},
+	{
+		"interface-pool-kind", "a pool of addresses, by an instance", "scaleSets/uni/virtualMachines/0", "CannotMixIPBasedAddressesAndIPConfigurationsOnLoadBalancerBackendAddressPool",
+		[]edit{set(`{"properties":{"networkProfileConfiguration":` + interfaces("ip", "p") + `}}`)},
+	},
+	{
+		"pool-of-one-kind", "addresses beside interfaces", "loadBalancers/served/backendAddressPools/nics", "CannotMixIPBasedAddressesAndIPConfigurationsOnLoadBalancerBackendAddressPool",
+		[]edit{set(`{"properties":{"virtualNetwork":{"id":"~/virtualNetworks/vnet"},"loadBalancerBackendAddresses":[{"name":"n","properties":{"ipAddress":"10.0.0.77"}}]}}`)},
+	},
+	{
+		"one-balancer-of-a-kind", "a second internal one", "networkInterfaces/nic", "AnotherInternalLoadBalancerExists",
+		[]edit{change("ipConfigurations", "ip", `{"properties":{"loadBalancerBackendAddressPools":[{"id":"~/loadBalancers/served/backendAddressPools/nics"},{"id":"~/loadBalancers/second/backendAddressPools/p"}]}}`)},
+	},
+	{
+		"one-balancer-of-a-kind", "the model of a scale set", "scaleSets/uni", "VMScaleSetCannotUseMultipleLoadBalancersOfSameType",
+		[]edit{set(`{"properties":{"virtualMachineProfile":{"networkProfile":` + interfaces("served", "nics", "second", "p") + `}}}`)},
+	},
+	{
+		"rules-per-interface", "301 of one load balancer", "loadBalancers/second", "LoadBalancerRuleCountLimitReachedForNic",
+		[]edit{many(lbRules, 301, `{"frontendIPConfiguration":{"id":"~/loadBalancers/second/frontendIPConfigurations/f"},"backendAddressPool":{"id":"~/loadBalancers/second/backendAddressPools/p"},
+			"protocol":"Tcp","frontendPort":%[1]d,"backendPort":%[1]d}`)},
+	},
+	{
+		"scale-set-pools", "one that is not there", "scaleSets/uni", "InvalidResourceReference",
+		[]edit{set(`{"properties":{"virtualMachineProfile":{"networkProfile":` + interfaces("served", "none") + `}}}`)},
+	},
+	{"busy", "a network interface on its way out", "networkInterfaces/leaving", "OperationNotAllowed", []edit{set(`{"tags":{"a":"b"}}`)}},
+	{"busy", "an instance being changed", "scaleSets/uni/virtualMachines/1", "AnotherOperationInProgress", []edit{set(`{"tags":{"a":"b"}}`)}},
 	{"interface-in-use", "of a virtual machine", "networkInterfaces/nic", "NicInUse", nil},
 
 	{"service-frontends", "none", "privateLinkServices/new", "PrivateLinkServiceWithoutFrontend", []edit{set(newPL), set(`{"properties":{"loadBalancerFrontendIpConfigurations":[]}}`)}},
@@ -400,6 +435,26 @@ func static(name, addr, version string) edit {
 	return with(frontends, name, `{"privateIPAllocationMethod":"Static","privateIPAddressVersion":"`+version+`","privateIPAddress":"`+addr+`",`+inNet+`}`)
 }
 
+// inPool is an IP configuration in one pool.
+func inPool(balancer, pool string) string {
+	return `{"properties":{"loadBalancerBackendAddressPools":[{"id":"~/loadBalancers/` + balancer + `/backendAddressPools/` + pool + `"}]}}`
+}
+
+// interfaces are those of an instance or model in pools, given as names of load balancers and pools.
+func interfaces(pools ...string) string {
+	var refs []string
+	for i := 0; i < len(pools); i += 2 {
+		refs = append(refs, `{"id":"~/loadBalancers/`+pools[i]+`/backendAddressPools/`+pools[i+1]+`"}`)
+	}
+	return `{"networkInterfaceConfigurations":[{"name":"nic","properties":{"primary":true,"ipConfigurations":[{"name":"ip","properties":{"primary":true,"privateIPAddress":"10.0.0.30",` + inNet + `,
+		"loadBalancerBackendAddressPools":[` + strings.Join(refs, ",") + `]}}]}}]}`
+}
+
+func uniInstance(number, state string, pools ...string) string {
+	return `{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/uni/virtualMachines/` + number + `","instanceId":"` + number + `","location":"westus",
+		"properties":{"provisioningState":"` + state + `","networkProfileConfiguration":` + interfaces(pools...) + `,"instanceView":{"statuses":[{"code":"PowerState/running"}]}}}`
+}
+
 // TestRules asks each row twice: with the rule it is refused with the code of the row, and without the rule it is not.
 func TestRules(t *testing.T) {
 	for _, tt := range ruleTests {
@@ -429,6 +484,11 @@ func prepared(t *testing.T, waive ...fake.Rule) *fake.Cloud {
 		"backendAddressPools":[{"name":"p","properties":{"virtualNetwork":{"id":"~/virtualNetworks/vnet"},"loadBalancerBackendAddresses":[{"name":"n","properties":{"ipAddress":"10.0.0.10"}}]}}]}}`)
 	put(t, cloud, "publicIPAddresses/broken", `{"location":"westus","sku":{"name":"Standard"},"properties":{"publicIPAllocationMethod":"Static","provisioningState":"Failed"}}`)
 	put(t, cloud, "loadBalancers/scaled", `{"location":"westus","sku":{"name":"Standard"},"properties":{}}`)
+	put(t, cloud, "loadBalancers/second", `{"location":"westus","sku":{"name":"Standard"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{`+inNet+`}}],"backendAddressPools":[{"name":"p","properties":{}}]}}`)
+	put(t, cloud, "networkInterfaces/other", `{"location":"westus","properties":{"ipConfigurations":[{"name":"ip","properties":{"primary":true,"privateIPAddress":"10.0.0.20","privateIPAllocationMethod":"Static",`+inNet+`}}]}}`)
+	put(t, cloud, "networkInterfaces/leaving", `{"location":"westus","properties":{"provisioningState":"Deleting","ipConfigurations":[{"name":"ip","properties":{"privateIPAddress":"10.0.0.21","privateIPAllocationMethod":"Static",`+inNet+`}}]}}`)
+	put(t, cloud, "scaleSets/uni", `{"location":"westus","sku":{"name":"Standard_D2s_v5","capacity":2},"properties":{"virtualMachineProfile":{"networkProfile":`+interfaces()+`},
+		"simVirtualMachines":[`+uniInstance("0", "Succeeded", "second", "p")+`,`+uniInstance("1", "Updating")+`]}}`)
 	put(t, cloud, "privateLinkServices/svc/privateEndpointConnections/pe", `{"properties":{"privateLinkServiceConnectionState":{"status":"Approved"}}}`)
 	return cloud
 }
@@ -457,6 +517,28 @@ func write(t *testing.T, cloud *fake.Cloud, path string, edits []edit) error {
 	}
 	_, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodPut, ID: id, Body: body})
 	return err
+}
+
+// TestInterfaceJoinsFullLoadBalancer: the rules of a load balancer count for whoever joins it, too.
+func TestInterfaceJoinsFullLoadBalancer(t *testing.T) {
+	for n, code := range map[int]string{300: "", 301: "LoadBalancerRuleCountLimitReachedForNic"} {
+		cloud := prepared(t)
+		full, _ := cloud.Body(network("loadBalancers/second"))
+		for _, in := range cloud.IDs() {
+			if in.Is(armid.ScaleSetInstances) {
+				if err := cloud.Delete(in); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		many(lbRules, n, `{"frontendIPConfiguration":{"id":"~/loadBalancers/second/frontendIPConfigurations/f"},"backendAddressPool":{"id":"~/loadBalancers/second/backendAddressPools/p"},"protocol":"Tcp","frontendPort":%[1]d,"backendPort":%[1]d}`)(full)
+		if err := cloud.Put(network("loadBalancers/second"), full); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(t, cloud, "networkInterfaces/other", []edit{change("ipConfigurations", "ip", inPool("second", "p"))}); codeOf(err) != code {
+			t.Errorf("%d rules: got %v, want %q", n, err, code)
+		}
+	}
 }
 
 func TestEveryRuleHasATest(t *testing.T) {

@@ -35,7 +35,7 @@ func childKinds(id lb.ID) []string { return children[strings.ToLower(id.Top().Ty
 
 // split returns the top-level resource that id is or is in and, for a child, its kind as ARM spells it, and its name.
 func split(id lb.ID) (top lb.ID, kind, name string) {
-	top = id.Top()
+	top = id.Unit()
 	if top == id {
 		return top, "", ""
 	}
@@ -98,7 +98,14 @@ func (c *Cloud) Dump() ([]byte, error) {
 		doc["resourceGroups"] = append(doc["resourceGroups"].([]any), o)
 	}
 	for _, r := range c.resources {
-		doc["resources"] = append(doc["resources"].([]any), c.view(r))
+		if r.id.Is(armid.ScaleSetInstances) {
+			continue
+		}
+		body := c.view(r)
+		if r.id.Is(armid.ScaleSets) {
+			c.showInstances(r.id, body)
+		}
+		doc["resources"] = append(doc["resources"].([]any), body)
 	}
 	sortLists(doc)
 	var b strings.Builder
@@ -160,6 +167,8 @@ func withChild(body armwire.Object, kind, name string, c armwire.Object) armwire
 const (
 	provisioningState = "provisioningState"
 	failedState       = "Failed"
+	deletingState     = "Deleting"
+	updatingState     = "Updating"
 )
 
 // complete returns body as ARM keeps it: without what a client cannot write, with ids, names, types and defaults. Spelling of ids and names
@@ -168,6 +177,9 @@ const (
 func complete(id lb.ID, old, body armwire.Object, sources ...armwire.Object) armwire.Object {
 	body = armwire.Clone(body)
 	typ := canonicalType(id)
+	if ofScaleSet(id) {
+		return completeCompute(id, typ, old, body)
+	}
 	if strings.HasPrefix(strings.ToLower(typ), "microsoft.network/") {
 		stripLinks(typ, body) // first, since members are told apart by what StripReadOnly removes
 		armwire.StripReadOnly(typ, body)
@@ -228,7 +240,7 @@ func completeChildren(id lb.ID, typ, kind string, old, body armwire.Object) {
 func canonicalType(id lb.ID) string {
 	for _, typ := range []string{
 		armid.LoadBalancers, armid.PublicIPAddresses, armid.PublicIPPrefixes, armid.NetworkSecurityGroups, armid.VirtualNetworks,
-		armid.NetworkInterfaces, armid.PrivateLinkServices,
+		armid.NetworkInterfaces, armid.PrivateLinkServices, armid.VirtualMachines, armid.ScaleSets, armid.ScaleSetInstances,
 	} {
 		if id.Is(typ) {
 			return typ

@@ -273,6 +273,9 @@ type PublicIPPrefix struct {
 }
 
 // NetworkInterface is a network interface with the pools its IP configurations are in.
+//
+// Scale sets in uniform mode have their interfaces inside: what is written is the instance, or the model that new instances are made of. Their
+// primary interface goes by the id of the instance, or of the scale set.
 type NetworkInterface struct {
 	ID               ID
 	IPConfigurations []IPConfiguration

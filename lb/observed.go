@@ -31,6 +31,8 @@ type SeenLoadBalancer struct {
 	Failed bool // see [Observed]
 	// Assigned are the private addresses of internal frontends by frontend name, dynamic ones included.
 	Assigned map[string]netip.Addr
+	// Attached are the IP configurations of network interfaces in each pool, by its name in lower case.
+	Attached map[string][]ID
 	// Uses are outbound rules, inbound NAT rules and NAT pools: children that azlb never writes and that use frontends and pools.
 	Uses []Use
 }
@@ -85,14 +87,22 @@ type SeenPrivateLinkService struct {
 type SeenInterface struct {
 	NetworkInterface
 	ETag    string
-	Machine ID   // virtual machine that it is attached to, empty for none
+	Machine ID   // virtual machine or instance of a scale set that it is attached to, empty for none
 	Primary bool // of its machine
+	Failed  bool // see [Observed]
+	// Model says that it is no interface but what the new machines of a scale set get; ID is that of the scale set.
+	Model bool
+	// Deleting says that it, its machine or its scale set is being deleted: it is not written any more.
+	Deleting bool
+	// Stopped says that its machine does not run: it joins no pool, and stays where it is.
+	Stopped bool
 }
 
 // Machine is a virtual machine with the name of the availability set or scale set that it is in.
 type Machine struct {
-	ID  ID
-	Set string
+	ID       ID
+	Set      string
+	Deleting bool
 }
 
 // Unknown is a part of Azure that could not be read, usually for lack of a permission.
@@ -112,6 +122,11 @@ type Scope struct {
 	Networks            []ID // virtual networks
 	Prefixes            []ID // public IP prefixes
 	Interfaces          []ID // resource groups whose network interfaces are listed; empty unless pools hold interfaces
+	// ScaleSets are resource groups whose scale sets are listed, with the instances of those in uniform mode. A provider that cannot read
+	// them shows none.
+	ScaleSets []ID
+	// Members are load balancers whose members are read where those are network interfaces: their pools are to become pools of addresses.
+	Members []ID
 	// Machines are resource groups whose virtual machines are listed: with several load balancers, nodes follow their availability sets.
 	Machines []ID
 	// Zones asks for the availability zones of Location in Subscription; empty Location: not needed.

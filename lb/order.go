@@ -101,7 +101,7 @@ func (s *drafts) ordered() []Step {
 	line := s.line()
 	lastOf := make(map[string]*draft, len(line))
 	for _, d := range line {
-		top := d.op.Target().Top().Key()
+		top := d.op.Target().Unit().Key()
 		s.require(lastOf[top], d)
 		lastOf[top] = d
 	}

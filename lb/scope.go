@@ -77,6 +77,29 @@ func (s *Scope) addMachines(c Cluster, in Objects) {
 	slices.SortFunc(s.Interfaces, armid.Compare)
 }
 
+// WithMembers returns s with the resource groups of the network interfaces and scale sets that are in the pools of the load balancers which
+// s.Members names, of those in seen.
+func (s Scope) WithMembers(seen []SeenLoadBalancer) Scope {
+	s.ScaleSets, s.Interfaces = slices.Clone(s.ScaleSets), slices.Clone(s.Interfaces)
+	for i := range seen {
+		if !slices.ContainsFunc(s.Members, seen[i].ID.Equal) {
+			continue
+		}
+		for _, ids := range seen[i].Attached {
+			for _, id := range ids {
+				if id.Top().Is(armid.ScaleSets) {
+					s.ScaleSets = addID(s.ScaleSets, id.GroupID())
+				} else {
+					s.Interfaces = addID(s.Interfaces, id.GroupID())
+				}
+			}
+		}
+	}
+	slices.SortFunc(s.ScaleSets, armid.Compare)
+	slices.SortFunc(s.Interfaces, armid.Compare)
+	return s
+}
+
 func addID(list []ID, id ID) []ID {
 	if slices.ContainsFunc(list, id.Equal) {
 		return list

@@ -188,7 +188,7 @@ func (r *run) start(ctx, work context.Context) {
 	}
 }
 
-func topOf(step lb.Step) string { return step.Op.Target().Top().Key() }
+func topOf(step lb.Step) string { return step.Op.Target().Unit().Key() }
 
 func unresolved(op lb.Op, open []lb.ID) *OpError {
 	names := make([]string, len(open))

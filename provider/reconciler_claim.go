@@ -69,7 +69,7 @@ func (w *work) close(i int) {
 }
 
 func (w *work) begin(i int) bool {
-	key := w.plan.Steps[i].Op.Target().Top().Key()
+	key := w.plan.Steps[i].Op.Target().Unit().Key()
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
 	last := w.r.snapshot.wrote[key]
@@ -95,7 +95,7 @@ func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
 	}
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
-	top := op.Target().Top()
+	top := op.Target().Unit()
 	delete(w.r.writing, top.Key())
 	s := &w.r.snapshot
 	switch {

@@ -107,7 +107,7 @@ func drifted(before, now lb.Observed, parts []part) []lb.ID {
 	}
 	var ids []lb.ID
 	if slices.Contains(parts, partBalancing) {
-		ids = append(ids, changed(before.LoadBalancers, now.LoadBalancers, balancerID, func(l *lb.SeenLoadBalancer) { l.ETag = "" })...)
+		ids = append(ids, changed(before.LoadBalancers, now.LoadBalancers, balancerID, func(l *lb.SeenLoadBalancer) { l.ETag, l.Attached = "", nil })...)
 		ids = append(ids, changed(before.PublicIPs, now.PublicIPs, publicIPID, func(p *lb.SeenPublicIP) { p.ETag = "" })...)
 	}
 	if slices.Contains(parts, partSecurity) {

@@ -50,7 +50,7 @@ func partOf(id lb.ID) part {
 		return partNetworks
 	case top.Is(armid.PrivateLinkServices):
 		return partLinks
-	case top.Is(armid.NetworkInterfaces):
+	case top.Is(armid.NetworkInterfaces), top.Is(armid.ScaleSets):
 		return partInterfaces
 	default:
 		return partOther
@@ -60,7 +60,7 @@ func partOf(id lb.ID) part {
 // partOfType is partOf for a type of resource.
 func partOfType(typ string) part {
 	for _, t := range []string{
-		armid.LoadBalancers, armid.PublicIPAddresses, armid.NetworkSecurityGroups, armid.VirtualNetworks, armid.PrivateLinkServices, armid.NetworkInterfaces,
+		armid.LoadBalancers, armid.PublicIPAddresses, armid.NetworkSecurityGroups, armid.VirtualNetworks, armid.PrivateLinkServices, armid.NetworkInterfaces, armid.ScaleSets,
 	} {
 		if strings.EqualFold(t, typ) || strings.HasPrefix(strings.ToLower(typ), strings.ToLower(t)+"/") {
 			return partOf(armid.Resource("s", "g", t, "n"))
@@ -111,7 +111,7 @@ func restrict(s lb.Scope, p part) lb.Scope {
 	case partLinks:
 		return lb.Scope{PrivateLinkServices: s.PrivateLinkServices}
 	case partInterfaces:
-		return lb.Scope{Interfaces: s.Interfaces}
+		return lb.Scope{Interfaces: s.Interfaces, ScaleSets: s.ScaleSets, Members: s.Members}
 	default:
 		return lb.Scope{Prefixes: s.Prefixes, Machines: s.Machines, Subscription: s.Subscription, Location: s.Location}
 	}
@@ -136,6 +136,7 @@ func union(a, b lb.Scope) lb.Scope {
 	a.LoadBalancers, a.PublicIPs = ids(a.LoadBalancers, b.LoadBalancers), ids(a.PublicIPs, b.PublicIPs)
 	a.PrivateLinkServices, a.Networks = ids(a.PrivateLinkServices, b.PrivateLinkServices), ids(a.Networks, b.Networks)
 	a.Prefixes, a.Interfaces, a.Machines = ids(a.Prefixes, b.Prefixes), ids(a.Interfaces, b.Interfaces), ids(a.Machines, b.Machines)
+	a.ScaleSets, a.Members = ids(a.ScaleSets, b.ScaleSets), ids(a.Members, b.Members)
 	if a.SecurityGroup == "" {
 		a.SecurityGroup = b.SecurityGroup
 	}
@@ -152,6 +153,7 @@ func covers(a, b lb.Scope) bool {
 	}
 	return ids(a.LoadBalancers, b.LoadBalancers) && ids(a.PublicIPs, b.PublicIPs) && ids(a.PrivateLinkServices, b.PrivateLinkServices) &&
 		ids(a.Networks, b.Networks) && ids(a.Prefixes, b.Prefixes) && ids(a.Interfaces, b.Interfaces) && ids(a.Machines, b.Machines) &&
+		ids(a.ScaleSets, b.ScaleSets) && ids(a.Members, b.Members) &&
 		(b.SecurityGroup == "" || a.SecurityGroup.Equal(b.SecurityGroup)) && (b.Location == "" || a.Location == b.Location && a.Subscription == b.Subscription)
 }
 
@@ -159,7 +161,7 @@ func covers(a, b lb.Scope) bool {
 // it, since the answer may be of before or after.
 func (s *snapshot) read(seen lb.Observed, scope lb.Scope, parts []part, since uint64, at time.Time) {
 	old := s.seen
-	later := func(id lb.ID) bool { return s.wrote[id.Top().Key()] > since }
+	later := func(id lb.ID) bool { return s.wrote[id.Unit().Key()] > since }
 	next := old
 	for _, p := range parts {
 		switch p {
@@ -223,7 +225,7 @@ func interfaceID(n *lb.SeenInterface) lb.ID     { return n.ID }
 
 // written takes the receipt of an operation that succeeded.
 func (s *snapshot) written(op lb.Op, receipt Receipt) {
-	top := op.Target().Top()
+	top := op.Target().Unit()
 	s.wrote[top.Key()] = s.next()
 	s.seen.Unknown = slices.DeleteFunc(slices.Clone(s.seen.Unknown), func(u lb.Unknown) bool { return u.Scope.Equal(top) })
 	if !s.fold(op, receipt.Seen) {
@@ -236,7 +238,7 @@ func (s *snapshot) written(op lb.Op, receipt Receipt) {
 
 // fold makes the snapshot what op left, and reports whether it knows what that is.
 func (s *snapshot) fold(op lb.Op, told lb.Observed) bool {
-	seen, top := &s.seen, op.Target().Top()
+	seen, top := &s.seen, op.Target().Unit()
 	if told := told.LoadBalancers; len(told) == 1 && told[0].ID.Equal(top) {
 		seen.LoadBalancers = with(seen.LoadBalancers, told[0], balancerID)
 		return true

@@ -37,6 +37,7 @@ func (s *Server) page(q *request, rest []armwire.Object) armwire.Object {
 	}
 	page := rest[:size]
 	for _, o := range page {
+		q.narrow(o)
 		s.overlay(o)
 	}
 	body := armwire.Object{"value": page}
@@ -54,5 +55,5 @@ func idOf(o armwire.Object) lb.ID {
 	return lb.ID(id)
 }
 
-// key is the key of the top-level resource that id is or is in.
-func key(id lb.ID) string { return id.Top().Key() }
+// key is the key of the resource with operations of its own that id is or is in.
+func key(id lb.ID) string { return id.Unit().Key() }

@@ -35,7 +35,7 @@ func (op *operation) provisioning() string {
 	switch {
 	case op.state != inProgress:
 		return succeeded
-	case op.method == http.MethodDelete && op.target == op.target.Top():
+	case op.method == http.MethodDelete && op.target == op.target.Unit():
 		return "Deleting"
 	default:
 		return "Updating"
@@ -73,7 +73,7 @@ func (s *Server) busy(q *request) *provider.OpError {
 	defer s.mu.Unlock()
 	id := lb.ID(q.path)
 	op := s.latest[key(id)]
-	replaces := id == id.Top() && op != nil && (op.method == http.MethodPut || op.target != op.target.Top())
+	replaces := id == id.Unit() && op != nil && (op.method == http.MethodPut || op.target != op.target.Unit())
 	if op == nil || op.state != inProgress || replaces {
 		return nil
 	}

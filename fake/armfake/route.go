@@ -21,7 +21,7 @@ const (
 var types = map[string][]string{
 	armid.LoadBalancers: {
 		armid.FrontendIPConfigurations, armid.BackendAddressPools, armid.LoadBalancingRules, armid.Probes, armid.OutboundRules,
-		armid.InboundNATRules, armid.InboundNATPools,
+		armid.InboundNATRules, armid.InboundNATPools, "migrateToIpBased",
 	},
 	armid.PublicIPAddresses:              nil,
 	armid.PublicIPPrefixes:               nil,
@@ -135,7 +135,7 @@ func kindsOf(typ string) ([]string, bool) {
 // simple answers what is no operation: reads, changes of tags and methods that there are not.
 func (s *Server) simple(q *request) (*reply, error) {
 	call := q.call()
-	if q.Method == http.MethodPatch {
+	if q.Method == http.MethodPatch || q.Method == http.MethodPost {
 		body, e := q.object()
 		if e != nil {
 			return nil, s.refused(q, e)
@@ -146,7 +146,17 @@ func (s *Server) simple(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.narrow(answer.Body)
 	return s.shown(answer.Status, answer.Body), nil
+}
+
+// narrow leaves out of an instance of a scale set what is shown only when it is asked for.
+func (q *request) narrow(body armwire.Object) {
+	if idOf(body).Is(armid.ScaleSetInstances) && !strings.EqualFold(q.query.Get("$expand"), "instanceView") {
+		if properties, ok := body["properties"].(armwire.Object); ok {
+			delete(properties, "instanceView")
+		}
+	}
 }
 
 // shown is the answer that shows one resource or child.

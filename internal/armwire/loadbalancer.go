@@ -3,6 +3,7 @@ package armwire
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/lb"
@@ -40,6 +41,15 @@ func readLoadBalancer(v view) lb.SeenLoadBalancer {
 		ETag:   v.text("etag"),
 		Failed: failed(v.o),
 		Uses:   readUses(v),
+	}
+	for _, p := range v.children(poolsAt) {
+		if ids := p.ids("properties.backendIPConfigurations"); len(ids) > 0 {
+			if seen.Attached == nil {
+				seen.Attached = map[string][]lb.ID{}
+			}
+			slices.SortFunc(ids, armid.Compare)
+			seen.Attached[strings.ToLower(p.name())] = ids
+		}
 	}
 	for _, f := range v.children(frontendsAt) {
 		if a := f.addr("properties.privateIPAddress"); a.IsValid() {
@@ -86,15 +96,20 @@ func readFrontend(v view) lb.Frontend {
 
 func readPool(v view) lb.Pool {
 	p := lb.Pool{Name: v.name(), Network: v.id("properties.virtualNetwork.id")}
-	p.Interfaces = len(v.list("properties.backendIPConfigurations")) > 0
+	addresses := 0
 	for _, e := range v.children(membersAt) {
 		m := lb.Member{Name: e.name(), IP: e.addr("properties.ipAddress")}
+		if m.IP.IsValid() {
+			addresses++
+		}
 		p.Interfaces = p.Interfaces || !m.IP.IsValid()
 		p.Members = append(p.Members, m)
 		if p.Network == "" {
 			p.Network = e.id("properties.virtualNetwork.id")
 		}
 	}
+	// A pool that ARM has made one of addresses still shows the interfaces that have not left it.
+	p.Interfaces = p.Interfaces || addresses == 0 && len(v.list("properties.backendIPConfigurations")) > 0
 	if p.Interfaces {
 		p.Network, p.Members = "", nil
 	}

@@ -41,6 +41,7 @@ func Interface(o Object) (lb.SeenInterface, error) {
 		seen := lb.SeenInterface{
 			NetworkInterface: lb.NetworkInterface{ID: v.id("id")}, ETag: v.text("etag"),
 			Machine: v.id("properties.virtualMachine.id"), Primary: v.bool("properties.primary"),
+			Failed: failed(v.o), Deleting: deleting(v.o),
 		}
 		for _, c := range v.children(ipConfigurationsAt) {
 			seen.IPConfigurations = append(seen.IPConfigurations, readIPConfiguration(c))

@@ -35,7 +35,8 @@ func putNetworkInterface(op lb.PutNetworkInterface, raw Object) (Result, error) 
 	if raw == nil {
 		return Result{Verdict: Conflict}, nil
 	}
-	seen, err := Interface(raw)
+	read, configurations := interfaceOf(op.After.ID)
+	seen, err := read(raw)
 	if err != nil {
 		return Result{}, err
 	}
@@ -45,12 +46,16 @@ func putNetworkInterface(op lb.PutNetworkInterface, raw Object) (Result, error) 
 	for key, c := range have {
 		m = m.and(children(c.Pools, before[key].Pools, after[key].Pools, idKey, lb.ID.Equal))
 	}
-	return update(m, false, raw, armid.NetworkInterfaces, func(o Object) {
-		for _, c := range objects(o, ipConfigurationsAt) {
+	r := update(m, false, raw, op.After.ID.Type(), func(o Object) {
+		for _, c := range configurations(o) {
 			key := strings.ToLower(nameOf(c))
 			layInterfacePools(c, before[key].Pools, after[key].Pools)
 		}
-	}), nil
+	})
+	if r.Body != nil && op.After.ID.Unit().Top().Is(armid.ScaleSets) {
+		r.Body = scaleSetBody(op.After.ID, r.Body)
+	}
+	return r, nil
 }
 
 func configurationName(c lb.IPConfiguration) string { return c.Name }

@@ -254,6 +254,12 @@ func byName(a, b string) int {
 	return strings.Compare(a, b)
 }
 
+// deleting reports whether o is on its way out.
+func deleting(o Object) bool {
+	state, _ := value(o, "properties.provisioningState").(string)
+	return strings.EqualFold(state, "Deleting")
+}
+
 // failed reports whether the last operation on o, a resource or a child, failed or was cancelled.
 func failed(o Object) bool {
 	state, _ := value(o, "properties.provisioningState").(string)

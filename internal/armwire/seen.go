@@ -21,6 +21,10 @@ func Seen(id lb.ID, body Object) lb.Observed {
 		seen.PrivateLinkServices = one(PrivateLinkService, body)
 	case id.Is(armid.NetworkInterfaces):
 		seen.Interfaces = one(Interface, body)
+	case id.Is(armid.ScaleSets):
+		seen.Interfaces = one(ScaleSet, body)
+	case id.Is(armid.ScaleSetInstances):
+		seen.Interfaces = one(Instance, body)
 	case id.Is(armid.VirtualNetworks):
 		seen.Networks = one(Network, body)
 	}

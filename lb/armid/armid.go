@@ -23,6 +23,8 @@ const (
 	NetworkInterfaces     = "Microsoft.Network/networkInterfaces"
 	PrivateLinkServices   = "Microsoft.Network/privateLinkServices"
 	VirtualMachines       = "Microsoft.Compute/virtualMachines"
+	ScaleSets             = "Microsoft.Compute/virtualMachineScaleSets"
+	ScaleSetInstances     = ScaleSets + "/" + Instances // of scale sets in uniform mode
 
 	FrontendIPConfigurations   = "frontendIPConfigurations"
 	BackendAddressPools        = "backendAddressPools"
@@ -35,6 +37,7 @@ const (
 	Subnets                    = "subnets"
 	IPConfigurations           = "ipConfigurations"
 	PrivateEndpointConnections = "privateEndpointConnections"
+	Instances                  = "virtualMachines"
 )
 
 // ErrSyntax is wrapped by every error of [Parse] and of the name checks.
@@ -139,6 +142,21 @@ func (id ID) Top() ID {
 		at += i + 1
 	}
 	return id[:at-1]
+}
+
+// Unit returns the id of the resource that id is or is in and that has an ETag and operations of its own: the top-level resource, but for the
+// instances of scale sets, which are written one beside the other.
+func (id ID) Unit() ID {
+	top := id.Top()
+	if len(top) == len(id) || !top.Is(ScaleSets) {
+		return top
+	}
+	kind, rest, _ := strings.Cut(string(id[len(top)+1:]), "/")
+	if !strings.EqualFold(kind, Instances) || rest == "" {
+		return top
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return id[:len(top)+1+len(kind)+1+len(name)]
 }
 
 // Parent returns the id of the resource that a child is in; for a top-level resource that is its resource group, and for anything shorter

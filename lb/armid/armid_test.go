@@ -154,3 +154,20 @@ func checkRoundTrip(t *testing.T, s string, id ID) {
 		t.Errorf("%q is not the child %q of its parent %q", id, id.Name(), id.Parent())
 	}
 }
+
+func TestUnit(t *testing.T) {
+	const set = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/ss"
+	for _, tt := range []struct{ id, want ID }{
+		{set, set},
+		{set + "/virtualMachines/0", set + "/virtualMachines/0"},
+		{set + "/VIRTUALMACHINES/0/networkInterfaces/nic/ipConfigurations/ip", set + "/VIRTUALMACHINES/0"},
+		{set + "/extensions/e", set},
+		{set + "/virtualMachines", set},
+		{"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/l/probes/p", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/l"},
+		{"/subscriptions/s", "/subscriptions/s"},
+	} {
+		if got := tt.id.Unit(); got != tt.want {
+			t.Errorf("Unit of %s: %s, want %s", tt.id, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package armfake_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/azlb/azlb/fake"
+	"github.com/azlb/azlb/fake/armfake"
+	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/lb/armid"
+	"github.com/azlb/azlb/provider/providertest"
+)
+
+const computeVersion = "?api-version=2024-07-01"
+
+var scaleSet = armid.Resource(providertest.Subscription, providertest.Group, armid.ScaleSets, "ss")
+
+// scaled is a door to a cloud with a scale set of two instances, whose writes take a minute.
+func scaled(t *testing.T) door {
+	t.Helper()
+	d := open(t, &fake.Options{Latency: map[string]time.Duration{armid.ScaleSetInstances: time.Minute}}, &armfake.Options{PageSize: 1})
+	instance := func(n string) map[string]any {
+		return map[string]any{"id": string(scaleSet.Child(armid.Instances, n)), "instanceId": n, "location": providertest.Location, "properties": map[string]any{
+			"instanceView": map[string]any{"statuses": []any{map[string]any{"code": "PowerState/running"}}},
+		}}
+	}
+	if err := d.cloud.Put(scaleSet, map[string]any{"location": providertest.Location, "properties": map[string]any{"simVirtualMachines": []any{instance("0"), instance("1")}}}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func instancePath(n, query string) string {
+	return string(scaleSet.Child(armid.Instances, n)) + computeVersion + query
+}
+
+// TestInstancesAreWrittenSideBySide: an operation on one instance is in the way of that instance alone.
+func TestInstancesAreWrittenSideBySide(t *testing.T) {
+	d := scaled(t)
+	body := `{"location":"` + providertest.Location + `","properties":{}}`
+	running := d.ask(200, "PUT", instancePath("0", ""), body)
+	d.ask(200, "PUT", instancePath("1", ""), body)
+	d.ask(200, "PUT", string(scaleSet)+computeVersion, body)
+	d.want("state", d.ask(200, "GET", instancePath("0", ""), "").at("properties.provisioningState"), "Updating")
+	if err := d.cloud.Clock().Sleep(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	d.want("operation", d.ask(200, "GET", running.header.Get("Azure-AsyncOperation"), "").at("status"), "Succeeded")
+	d.want("state", d.ask(200, "GET", instancePath("0", ""), "").at("properties.provisioningState"), "Succeeded")
+}
+
+// TestInstanceViewIsAskedFor: as in ARM, an instance shows whether it runs only to those who ask.
+func TestInstanceViewIsAskedFor(t *testing.T) {
+	d := scaled(t)
+	d.want("view", d.ask(200, "GET", instancePath("0", ""), "").at("properties.instanceView"), nil)
+	d.want("code", d.ask(200, "GET", instancePath("0", "&$expand=instanceView"), "").at("properties.instanceView.statuses.code"), "PowerState/running")
+	page := d.ask(200, "GET", string(scaleSet)+"/virtualMachines"+computeVersion+"&$expand=instanceView", "")
+	d.want("code", page.at("value.properties.instanceView.statuses.code"), "PowerState/running")
+	next, _ := page.at("nextLink").(string)
+	d.want("second page", d.ask(200, "GET", next, "").at("value.instanceId"), "1")
+}
+
+func TestMigrationOverHTTP(t *testing.T) {
+	d := open(t, nil, nil)
+	pool := lb.ID(balancer).Child(armid.BackendAddressPools, "p")
+	if err := d.cloud.Put(balancer, map[string]any{"location": providertest.Location, "properties": map[string]any{"backendAddressPools": []any{map[string]any{"name": "p"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	a := d.ask(200, "POST", string(balancer)+"/migrateToIpBased", `{"pools":["p"]}`)
+	if list, _ := a.at("migratedPools.migratedPools").([]any); len(list) != 1 || !strings.EqualFold(list[0].(string), pool.Name()) {
+		t.Errorf("migrated: %v", a.body)
+	}
+	d.want("code", d.ask(400, "POST", string(balancer)+"/migrateToIpBased", `{"pools":["q"]}`).at("error.code"), "InvalidResourceReference")
+}
