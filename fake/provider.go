@@ -222,9 +222,17 @@ func (c *Cloud) carryOut(ctx context.Context, id lb.ID, raw armwire.Object, resu
 	case result.TagsOnly:
 		call.Method = http.MethodPatch
 	}
+	if result.Action != "" {
+		call = Call{Method: http.MethodPost, ID: id + "/" + lb.ID(result.Action), Body: result.Body}
+	}
 	answer, err := c.Call(ctx, call)
 	if err != nil {
 		return provider.Receipt{}, err
+	}
+	if result.Action != "" {
+		c.mu.Lock()
+		answer.Body = c.read(id)
+		c.mu.Unlock()
 	}
 	done := c.receipt(id, answer.Body)
 	done.Written = true

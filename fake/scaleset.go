@@ -209,8 +209,26 @@ func (c *Cloud) followModel(id lb.ID, old armwire.Object) {
 		r := c.resources[instance.Key()]
 		if !boolean(r.body, "properties", "protectionPolicy", "protectFromScaleSetActions") && text(r.body, "properties", provisioningState) != deletingState {
 			next := armwire.Clone(r.body)
-			properties(next)["networkProfileConfiguration"] = armwire.Object{"networkInterfaceConfigurations": interfacesOfModel(body)}
+			followPools(objects(body, inModel...), objects(next, inInstance...))
 			c.store(instance, next)
+		}
+	}
+}
+
+// followPools puts the IP configurations of an instance into the pools that those of the model are in.
+func followPools(model, instance []armwire.Object) {
+	for _, nic := range instance {
+		for _, cfg := range objects(nic, "properties", armid.IPConfigurations) {
+			for _, from := range model {
+				if !equalFold(text(from, "name"), text(nic, "name")) {
+					continue
+				}
+				pools := refs(child(from, armid.IPConfigurations, text(cfg, "name")), "properties", "loadBalancerBackendAddressPools")
+				properties(cfg)["loadBalancerBackendAddressPools"] = refList(pools)
+				if len(pools) == 0 {
+					delete(properties(cfg), "loadBalancerBackendAddressPools")
+				}
+			}
 		}
 	}
 }

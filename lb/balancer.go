@@ -278,10 +278,16 @@ func (d *outline) wantPool(l *balancerDraft, name string, seen *Pool, list []Mem
 		// A new pool is there because Services ask for it, whatever the nodes do.
 		d.because(l.id.Child(armid.BackendAddressPools, name).Key(), Cause{Reason: ReasonNodes})
 		want = *seen
-		if seen.Interfaces || d.preConfigured(l) {
+		switch {
+		case d.preConfigured(l):
 			return want
-		}
-		if d.c.PoolType == PoolInterfaces {
+		case seen.Interfaces && (d.c.PoolType != PoolAddresses || len(list) == 0 || !d.unstick(l, *seen)):
+			return want
+		case seen.Interfaces:
+			want = Pool{Name: seen.Name} // interfaces make room for addresses
+		case d.c.PoolType == PoolInterfaces && len(seen.Members) > 0 && !d.attaches(l, d.familyOfPool(seen.Name)):
+			return want
+		case d.c.PoolType == PoolInterfaces:
 			return Pool{Name: seen.Name, Interfaces: true} // addresses make room for interfaces
 		}
 	} else if want.Interfaces {
@@ -294,6 +300,23 @@ func (d *outline) wantPool(l *balancerDraft, name string, seen *Pool, list []Mem
 		want.Members = list
 	}
 	return want
+}
+
+// unstick reports whether a pool of interfaces becomes one of addresses, and says why if it does not.
+func (d *outline) unstick(l *balancerDraft, p Pool) bool {
+	id := l.id.Child(armid.BackendAddressPools, p.Name)
+	if err := d.stuck(l, p); err != nil {
+		f := Finding{Field: poolTypeField, Severity: SeverityWarning, Err: err}
+		if !slices.ContainsFunc(d.findings, func(other Finding) bool { return other.String() == f.String() }) {
+			d.findings = append(d.findings, f)
+		}
+		return false
+	}
+	if d.c.MigrateToIPBased && !slices.ContainsFunc(d.migrated, id.Equal) {
+		d.migrated = append(d.migrated, id)
+	}
+	d.because(id.Key(), Cause{Field: poolTypeField, Reason: ReasonConfiguration})
+	return true
 }
 
 func (d *outline) preConfigured(l *balancerDraft) bool {

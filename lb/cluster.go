@@ -45,7 +45,11 @@ type Cluster struct {
 	UnknownSKU        string // loadBalancerSku if it is neither basic nor standard, which counts as basic
 	PoolType          PoolType
 	// PreConfigured are the load balancers whose pool membership is left alone: "", internal, external or all.
-	PreConfigured       string
+	PreConfigured string
+	// MigrateToIPBased lets ARM make pools of network interfaces pools of addresses (enableMigrateToIPBasedBackendPoolAPI).
+	MigrateToIPBased bool
+	// NoScaleSets says that no machine is in a scale set (vmType is standard), so that scale sets need not be read for pools of interfaces.
+	NoScaleSets         bool
 	DisableOutboundSNAT bool
 	SharedProbe         bool   // clusterServiceLoadBalancerHealthProbeMode is shared
 	SharedProbePort     uint16 // default 10256
@@ -135,6 +139,7 @@ type file struct {
 	PrimaryScaleSet               string            `json:"primaryScaleSetName"`
 	DisableAvailabilitySetNodes   bool              `json:"disableAvailabilitySetNodes"`
 	ServiceGatewayEnabled         bool              `json:"serviceGatewayEnabled"`
+	MigrateToIPBased              bool              `json:"enableMigrateToIPBasedBackendPoolAPI"`
 	MultipleStandardLoadBalancers []multipleEntry   `json:"multipleStandardLoadBalancerConfigurations"`
 }
 
@@ -279,6 +284,8 @@ func (f file) cluster(name string) Cluster {
 		Basic:               !f.standard(),
 		PoolType:            PoolInterfaces,
 		PreConfigured:       f.PreConfigured,
+		MigrateToIPBased:    f.MigrateToIPBased,
+		NoScaleSets:         strings.EqualFold(f.VMType, "standard"),
 		DisableOutboundSNAT: f.DisableOutboundSNAT != nil && *f.DisableOutboundSNAT,
 		SharedProbe:         strings.EqualFold(f.ProbeMode, "shared"),
 		SharedProbePort:     10256,

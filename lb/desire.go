@@ -40,6 +40,8 @@ func (d *outline) desired() Desired {
 		want.Remove = append(want.Remove, gone...)
 	}
 	want.PrivateLinkServices, want.Subnets, want.Interfaces = d.links, d.subnets, d.wantInterfaces()
+	d.warnRules(want.Interfaces)
+	want.Migrate = d.migrated
 	want.Remove, want.Recreate = append(want.Remove, d.remove...), append(want.Recreate, d.relink...)
 	slices.SortFunc(want.Remove, armid.Compare)
 	want.Causes = d.causes

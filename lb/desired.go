@@ -42,6 +42,9 @@ type Desired struct {
 	// Recreate are public IPs, load balancers and private link services, listed above too, that must be deleted and created anew because a
 	// field cannot be changed in place.
 	Recreate []ID
+	// Migrate are pools of network interfaces that ARM itself makes pools of addresses, without a gap. What LoadBalancers lists for them are the
+	// addresses.
+	Migrate []ID
 	// Causes tell for each resource and child, by the key of its id, who asked for it or for its removal.
 	Causes map[string][]Cause
 	// Services are the results by Service, sorted by namespace and name.

@@ -127,7 +127,20 @@ func (c *desiredCheck) checkIDs(want Desired) {
 	checkResources(c, "private link service", armid.PrivateLinkServices, want.PrivateLinkServices,
 		func(p pls.PrivateLinkService) ID { return p.ID })
 	checkResources(c, "subnet", subnetType, want.Subnets, func(s Subnet) ID { return s.ID })
-	checkResources(c, "network interface", armid.NetworkInterfaces, want.Interfaces, func(n NetworkInterface) ID { return n.ID })
+	byType := map[string][]NetworkInterface{}
+	for _, n := range want.Interfaces {
+		typ := armid.NetworkInterfaces
+		if n.ID.Is(armid.ScaleSets) || n.ID.Is(armid.ScaleSetInstances) {
+			typ = strings.ToLower(n.ID.Type())
+		}
+		byType[typ] = append(byType[typ], n)
+	}
+	for typ, list := range byType {
+		checkResources(c, "network interface", typ, list, func(n NetworkInterface) ID { return n.ID })
+	}
+	for _, id := range want.Migrate {
+		c.checkID("pool to migrate", id, armid.LoadBalancers+"/"+armid.BackendAddressPools)
+	}
 	for _, s := range want.Subnets {
 		if !c.subnets[s.ID.Key()] {
 			c.add("subnet %s is not there", s.ID)

@@ -24,6 +24,8 @@ type lbDraft struct {
 	rebuild       bool            // dropping would leave no frontend: delete and create anew
 	first, last   *draft          // last is the final write; first the extra one before it, mostly nil
 	pools         []*draft        // writes of single pools instead of last
+	turns         []turn          // pools whose members change their kind
+	migrate       *draft          // lets ARM do that
 }
 
 // release returns the write in which the frontend with the given name gives up its address; nil if nothing of it is written.
@@ -55,6 +57,7 @@ func (d *differ) compareLoadBalancers() {
 			if d.rebuilds[want.ID.Key()] {
 				d.rebuild(l, want)
 			}
+			l.takeTurns()
 		default:
 			l.after = canonicalLB(want)
 			l.after.Frontends = slices.Clone(want.Frontends) // ARM gives addresses in this order
@@ -383,7 +386,8 @@ func (d *differ) updateLoadBalancer(l *lbDraft) {
 func onlyMembers(changes []Change) bool {
 	for _, c := range changes {
 		pool := c.Ref.Is(armid.LoadBalancers + "/" + armid.BackendAddressPools)
-		if !pool || c.Action != Update || len(c.Fields) != 1 || c.Fields[0].Field != "Members" {
+		if !pool || c.Action != Update || len(c.Fields) != 1 && !slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Field == "Interfaces" }) ||
+			!slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Field == "Members" }) {
 			return false
 		}
 	}

@@ -20,6 +20,8 @@ func opName(op Op) (string, error) {
 		return "PutBackendPool", nil
 	case DeleteBackendPool:
 		return "DeleteBackendPool", nil
+	case MigrateBackendPools:
+		return "MigrateBackendPools", nil
 	case PutPublicIP:
 		return "PutPublicIP", nil
 	case TagPublicIP:
@@ -68,6 +70,8 @@ func verb(op Op) string {
 		return "tag"
 	case DeleteLoadBalancer, DeleteBackendPool, DeletePublicIP, DeleteSecurityRule, DeletePrivateLinkService, DeleteEndpointConnection:
 		return "delete"
+	case MigrateBackendPools:
+		return "migrate pools of"
 	case PutSubnetPolicy, PutNetworkInterface:
 		return "update"
 	default:
@@ -88,6 +92,7 @@ var typeNames = map[string]string{
 	strings.ToLower(armid.PublicIPAddresses):          "public IP",
 	strings.ToLower(armid.NetworkSecurityGroups):      "security group",
 	strings.ToLower(armid.NetworkInterfaces):          "network interface",
+	strings.ToLower(armid.ScaleSets):                  "scale set",
 	strings.ToLower(armid.PrivateLinkServices):        "private link service",
 	strings.ToLower(armid.FrontendIPConfigurations):   "frontend",
 	strings.ToLower(armid.BackendAddressPools):        "pool",
@@ -101,6 +106,9 @@ var typeNames = map[string]string{
 // nameOf prints an id as its type and name: "rule a123-TCP-80". A child of another type than a step's target is known from context.
 func nameOf(id ID) string {
 	typ := strings.ToLower(id.Type())
+	if id.Is(armid.ScaleSetInstances) {
+		return "instance " + id.Name() + " of scale set " + id.Top().Name()
+	}
 	if top := strings.ToLower(id.Top().Type()); top != typ {
 		typ = typ[strings.LastIndexByte(typ, '/')+1:]
 	}

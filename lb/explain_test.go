@@ -215,6 +215,7 @@ func everyOp() []Op {
 		DeleteLoadBalancer{lb, why},
 		PutBackendPool{lb.ID, Pool{}, Pool{Name: "p"}, why},
 		DeleteBackendPool{lb.ID, Pool{Name: "p"}, why},
+		MigrateBackendPools{lb.ID, []string{"p"}, why},
 		PutPublicIP{PublicIP{}, ip, why},
 		TagPublicIP{ip.ID, nil, nil, why},
 		DeletePublicIP{ip, why},

@@ -15,6 +15,9 @@ type index struct {
 	balancers map[string]*seenBalancer // by id; every load balancer of the group, ours or not
 	publicIPs map[string]*SeenPublicIP // by id
 	subnets   map[string]*SeenSubnet   // by id
+	// interfaces are the primary ones, by id of their machine, and machines by their own.
+	interfaces map[string]*SeenInterface
+	machines   map[string]*Machine
 }
 
 // seenBalancer is a load balancer with its children by lower-case name, and frontends with their family.
@@ -32,6 +35,21 @@ type seenBalancer struct {
 func newIndex(seen Observed) *index {
 	x := &index{
 		Observed: seen, balancers: map[string]*seenBalancer{}, publicIPs: map[string]*SeenPublicIP{}, subnets: map[string]*SeenSubnet{},
+		interfaces: map[string]*SeenInterface{}, machines: map[string]*Machine{},
+	}
+	for i := range seen.Machines {
+		x.machines[seen.Machines[i].ID.Key()] = &seen.Machines[i]
+	}
+	for i := range seen.Interfaces {
+		nic := &seen.Interfaces[i]
+		key := nic.Machine.Key()
+		if m := x.machines[key]; m != nil && m.Deleting && !nic.Deleting {
+			leaving := *nic
+			leaving.Deleting, nic = true, &leaving
+		}
+		if nic.Machine != "" && (x.interfaces[key] == nil || nic.Primary) {
+			x.interfaces[key] = nic
+		}
 	}
 	for i := range seen.PublicIPs {
 		x.publicIPs[seen.PublicIPs[i].ID.Key()] = &seen.PublicIPs[i]

@@ -92,6 +92,8 @@ type SeenInterface struct {
 	Failed  bool // see [Observed]
 	// Model says that it is no interface but what the new machines of a scale set get; ID is that of the scale set.
 	Model bool
+	// Rolling says of a model that the instances of the scale set follow it by themselves (upgrade policy Automatic or Rolling).
+	Rolling bool
 	// Deleting says that it, its machine or its scale set is being deleted: it is not written any more.
 	Deleting bool
 	// Stopped says that its machine does not run: it joins no pool, and stays where it is.

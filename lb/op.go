@@ -44,6 +44,14 @@ type DeleteBackendPool struct {
 	Changes      []Change
 }
 
+// MigrateBackendPools lets ARM make pools of network interfaces pools of the addresses of these, without a gap in between. It is an action of
+// the load balancer, and no write of it: the interfaces leave the pools, and the addresses become what they should be, in later writes.
+type MigrateBackendPools struct {
+	LoadBalancer ID
+	Pools        []string // names, sorted
+	Changes      []Change
+}
+
 // PutPublicIP creates or updates a public IP.
 type PutPublicIP struct {
 	Before, After PublicIP
@@ -130,6 +138,8 @@ func (o PutBackendPool) Target() ID {
 func (o DeleteBackendPool) Target() ID {
 	return o.LoadBalancer.Child(armid.BackendAddressPools, o.Before.Name)
 }
+func (o MigrateBackendPools) Target() ID { return o.LoadBalancer }
+
 func (o PutPublicIP) Target() ID      { return o.After.ID }
 func (o TagPublicIP) Target() ID      { return o.ID }
 func (o DeletePublicIP) Target() ID   { return o.Before.ID }
@@ -150,6 +160,7 @@ func (o PutLoadBalancer) Why() []Change          { return o.Changes }
 func (o DeleteLoadBalancer) Why() []Change       { return o.Changes }
 func (o PutBackendPool) Why() []Change           { return o.Changes }
 func (o DeleteBackendPool) Why() []Change        { return o.Changes }
+func (o MigrateBackendPools) Why() []Change      { return o.Changes }
 func (o PutPublicIP) Why() []Change              { return o.Changes }
 func (o TagPublicIP) Why() []Change              { return o.Changes }
 func (o DeletePublicIP) Why() []Change           { return o.Changes }
@@ -167,6 +178,7 @@ func (PutLoadBalancer) op()          {}
 func (DeleteLoadBalancer) op()       {}
 func (PutBackendPool) op()           {}
 func (DeleteBackendPool) op()        {}
+func (MigrateBackendPools) op()      {}
 func (PutPublicIP) op()              {}
 func (TagPublicIP) op()              {}
 func (DeletePublicIP) op()           {}

@@ -29,6 +29,7 @@ type outline struct {
 	localPools map[string]map[string]localPool
 	nodes      map[string][]corev1.Node // by entry, when known
 	links      []pls.PrivateLinkService
+	migrated   []ID // pools that ARM migrates
 	relink     []ID // of links, those that are created anew under their name
 	subnets    []Subnet
 }

@@ -2,7 +2,6 @@ package lb
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/lb/armid"
@@ -43,7 +42,7 @@ func ScopeOf(c Cluster, in Objects) Scope {
 		}
 		s.addPrivateLink(c, cfg)
 	}
-	s.addMachines(c, in)
+	s.addMachines(b, in)
 	slices.SortFunc(s.PublicIPs, armid.Compare)
 	slices.SortFunc(s.Prefixes, armid.Compare)
 	slices.SortFunc(s.PrivateLinkServices, armid.Compare)
@@ -56,23 +55,33 @@ func (s *Scope) addPrivateLink(c Cluster, cfg annotations.Config) {
 	}
 }
 
-// addMachines asks for the machines of nodes that are not in a scale set by their id, since only ARM tells their availability set, and for
-// their network interfaces where pools hold those.
-func (s *Scope) addMachines(c Cluster, in Objects) {
-	if !c.multiple() && c.PoolType != PoolInterfaces {
-		return
+// addMachines asks for the machines of nodes that are not in a scale set by their id, since only ARM tells their availability set or flexible
+// scale set, and for network interfaces and scale sets where pools hold those, or hold them still.
+func (s *Scope) addMachines(b *builder, in Objects) {
+	c := b.c
+	interfaces := c.PoolType == PoolInterfaces
+	if interfaces && !c.NoScaleSets {
+		s.ScaleSets = []ID{armid.Group(c.Subscription, c.ResourceGroup)}
 	}
 	for _, n := range in.Nodes {
-		id, ok := strings.CutPrefix(n.Spec.ProviderID, "azure://")
-		if machine, err := armid.Parse(id); ok && err == nil && machine.Is(armid.VirtualMachines) {
-			if c.multiple() || c.Basic {
+		machine := machineOf(n)
+		switch alone := machine.Is(armid.VirtualMachines); {
+		case alone:
+			if c.multiple() || interfaces && (c.Basic || !c.NoScaleSets) {
 				s.Machines = addID(s.Machines, machine.GroupID())
 			}
-			if c.PoolType == PoolInterfaces {
+			if interfaces && c.inGroup(n) {
 				s.Interfaces = addID(s.Interfaces, machine.GroupID())
 			}
+		case machine.Is(armid.ScaleSetInstances) && interfaces && c.inGroup(n):
+			s.ScaleSets = addID(s.ScaleSets, machine.GroupID())
 		}
 	}
+	if c.PoolType == PoolAddresses {
+		s.Members = b.ourBalancers()
+		slices.SortFunc(s.Members, armid.Compare)
+	}
+	slices.SortFunc(s.ScaleSets, armid.Compare)
 	slices.SortFunc(s.Machines, armid.Compare)
 	slices.SortFunc(s.Interfaces, armid.Compare)
 }
@@ -87,9 +96,8 @@ func (s Scope) WithMembers(seen []SeenLoadBalancer) Scope {
 		}
 		for _, ids := range seen[i].Attached {
 			for _, id := range ids {
-				if id.Top().Is(armid.ScaleSets) {
-					s.ScaleSets = addID(s.ScaleSets, id.GroupID())
-				} else {
+				s.ScaleSets = addID(s.ScaleSets, id.GroupID()) // flexible ones have their machines' interfaces in the pool
+				if !id.Top().Is(armid.ScaleSets) {
 					s.Interfaces = addID(s.Interfaces, id.GroupID())
 				}
 			}

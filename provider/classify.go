@@ -143,6 +143,10 @@ var answers = []answer{
 		"LoadBalancerWithoutFrontendIPCantHaveChildResources", Terminal,
 		"the last frontend cannot go while rules, probes or pools stay; delete the load balancer",
 	},
+	{
+		"CannotMixIPBasedAddressesAndIPConfigurationsOnLoadBalancerBackendAddressPool", Replan,
+		"a pool has either addresses or network interfaces; read again and plan again, so that one kind leaves before the other comes",
+	},
 	{"PrivateLinkServiceIsNotSupportedForIPBasedLoadBalancer", Terminal, "a private link service needs pools of network interfaces"},
 	{"SecurityRuleConflict", Replan, "another rule has this priority by now; read the security group again and plan again"},
 	{"InvalidTagValueLength", Terminal, "a tag value is longer than 256 characters; shorten it"},

@@ -111,6 +111,9 @@ func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
 	default:
 		// Whatever the refusal says, it may be due to something that was not seen, such as an address that somebody else has deleted.
 		s.doubt(partOf(top))
+		if partOf(top) == partInterfaces {
+			s.doubt(partBalancing) // load balancers show which interfaces are in their pools
+		}
 		for _, id := range end.err.Named {
 			s.doubt(partOf(id))
 		}

@@ -37,6 +37,7 @@ type Result struct {
 	Body     Object // what to write; nil for a deletion and without a write
 	Delete   bool   // the write is a DELETE
 	TagsOnly bool   // the write is a PATCH of tags
+	Action   string // the write is a POST of this action, with Body as its request
 }
 
 // Prepare compares raw, the latest body of op.Target() or nil if there is none, with what op was planned against and what it wants.
@@ -57,6 +58,8 @@ func Prepare(op lb.Op, raw Object) (Result, error) {
 		return putBackendPool(op, raw)
 	case lb.DeleteBackendPool:
 		return deleteBackendPool(op, raw)
+	case lb.MigrateBackendPools:
+		return migrateBackendPools(op, raw)
 	case lb.PutPublicIP:
 		return putPublicIP(op, raw)
 	case lb.TagPublicIP:

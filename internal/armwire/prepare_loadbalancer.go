@@ -307,3 +307,29 @@ func deleteBackendPool(op lb.DeleteBackendPool, raw Object) (Result, error) {
 	}
 	return remove(raw, samePool(have, op.Before)), nil
 }
+
+// migrateBackendPools has ARM migrate those of the pools that are of network interfaces still.
+func migrateBackendPools(op lb.MigrateBackendPools, raw Object) (Result, error) {
+	if raw == nil {
+		return Result{Verdict: Conflict}, nil
+	}
+	seen, err := LoadBalancer(raw)
+	if err != nil {
+		return Result{}, err
+	}
+	have := byKey(seen.Pools, poolName)
+	open := []any{}
+	for _, name := range op.Pools {
+		p, ok := have[strings.ToLower(name)]
+		if !ok {
+			return Result{Verdict: Conflict}, nil
+		}
+		if p.Interfaces {
+			open = append(open, name)
+		}
+	}
+	if len(open) == 0 {
+		return Result{Verdict: Done}, nil
+	}
+	return Result{Verdict: Write, Action: "migrateToIpBased", Body: Object{"pools": open}}, nil
+}

@@ -126,6 +126,7 @@ func rows(t testing.TB) []row {
 			Conflict, body(lb.PutBackendPool{After: pool1}),
 			`{"properties":{"loadBalancerBackendAddresses":[{"name":"n","properties":{"ipAddress":"10.0.0.9"}}]}}`,
 		},
+		{lb.MigrateBackendPools{LoadBalancer: lbID, Pools: []string{"none"}}, Conflict, "", body(lb.PutLoadBalancer{After: one})},
 		{lb.DeleteBackendPool{LoadBalancer: lbID, Before: pool1}, Done, body(lb.PutBackendPool{After: pool1}), body(lb.PutBackendPool{After: pool2})},
 		{lb.PutPublicIP{After: publicIP("")}, Write, "", body(lb.PutPublicIP{After: publicIP("x")})},
 		{
@@ -349,4 +350,22 @@ func mustPrepare(t *testing.T, op lb.Op, raw Object) Result {
 		t.Fatalf("%T: %v", op, err)
 	}
 	return r
+}
+
+// TestMigrateBackendPools: only pools that are of interfaces still are migrated, in any case of their names.
+func TestMigrateBackendPools(t *testing.T) {
+	op := lb.MigrateBackendPools{LoadBalancer: lbID, Pools: []string{"a", "B"}}
+	pool := func(name, members string) string {
+		return `{"name":"` + name + `","properties":{"backendIPConfigurations":[{"id":"/x"}],"loadBalancerBackendAddresses":[` + members + `]}}`
+	}
+	const nic, ip = `{"name":"n","properties":{}}`, `{"name":"n","properties":{"ipAddress":"10.0.0.4"}}`
+	balancer := func(pools ...string) Object {
+		return parse(t, `{"id":"`+string(lbID)+`","properties":{"backendAddressPools":[`+strings.Join(pools, ",")+`]}}`)
+	}
+	r, err := Prepare(op, balancer(pool("A", ip), pool("b", nic), pool("c", nic)))
+	if err != nil || r.Verdict != Write || r.Action != "migrateToIpBased" || text(r.Body) != text(Object{"pools": []any{"B"}}) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	mustBe(t, Done, op, balancer(pool("a", ip), pool("b", ip)))
+	mustBe(t, Conflict, op, balancer(pool("a", nic)))
 }

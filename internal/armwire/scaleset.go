@@ -19,7 +19,7 @@ const (
 func ScaleSet(o Object) (lb.SeenInterface, error) {
 	return decode(armid.ScaleSets, o, func(v view) lb.SeenInterface {
 		seen := readPrimary(v, modelInterfacesAt)
-		seen.Model, seen.Primary = true, false
+		seen.Model, seen.Primary, seen.Rolling = true, false, Uniform(v.o) && !Manual(v.o)
 		return seen
 	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	setID  = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/ss"
+	setID      = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/ss"
 	joinedPool = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/loadBalancers/kubernetes/backendAddressPools/kubernetes"
 )
 

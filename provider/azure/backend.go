@@ -23,6 +23,7 @@ type Backend struct {
 
 	mu        sync.Mutex
 	factories map[string]*armnetwork.ClientFactory // by subscription in lower case
+	scaleSets map[string]ScaleSetClient            // likewise
 }
 
 var _ provider.Provider = (*Backend)(nil)
@@ -39,7 +40,7 @@ func New(cred azcore.TokenCredential, o *Options) (*Backend, error) {
 	if cred == nil {
 		return nil, errors.New("azure: a credential is needed")
 	}
-	b := &Backend{options: o.withDefaults(), credential: cred, factories: map[string]*armnetwork.ClientFactory{}}
+	b := &Backend{options: o.withDefaults(), credential: cred, factories: map[string]*armnetwork.ClientFactory{}, scaleSets: map[string]ScaleSetClient{}}
 	if (b.options.NetworkCredential == nil) != (b.options.NetworkSubscription == "") {
 		return nil, errors.New("azure: NetworkCredential and NetworkSubscription go together")
 	}

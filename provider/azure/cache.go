@@ -64,12 +64,12 @@ func (c *cache) lookup(id lb.ID) (entry, bool) {
 }
 
 func (c *cache) find(id lb.ID) (entry, bool) {
-	top := id.Top()
+	top := id.Unit()
 	if top == id {
 		if e, ok := c.entries[id.Key()]; ok {
 			return e, !e.doubt && c.fresh(e.mark)
 		}
-		m, ok := c.lists[listKey(id.GroupID(), id.Type())]
+		m, ok := c.lists[listKey(listScope(id), id.Type())]
 		return entry{mark: m}, ok && c.fresh(m)
 	}
 	if e, ok := c.parts[top.Key()][id.Key()]; ok {
@@ -84,7 +84,7 @@ func (c *cache) find(id lb.ID) (entry, bool) {
 
 // childOf finds a child in the body of its parent. One without an ETag has to be read by itself.
 func childOf(parent entry, id lb.ID) (entry, bool) {
-	segments := strings.Split(strings.TrimPrefix(string(id), string(id.Top())+"/"), "/")
+	segments := strings.Split(strings.TrimPrefix(string(id), string(id.Unit())+"/"), "/")
 	if len(segments) != 2 {
 		return entry{}, false
 	}
@@ -108,6 +108,14 @@ func canonicalKind(kind string) string {
 	return kind
 }
 
+// listScope is what the list is of that has id: a resource group, or the scale set of an instance.
+func listScope(id lb.ID) lb.ID {
+	if id.Is(armid.ScaleSetInstances) {
+		return id.Top()
+	}
+	return id.GroupID()
+}
+
 func listKey(group lb.ID, typ string) string {
 	return group.Key() + "/providers/" + strings.ToLower(typ)
 }
@@ -120,11 +128,11 @@ func (c *cache) keep(id lb.ID, body armwire.Object, etag string, since mark) {
 }
 
 func (c *cache) put(id lb.ID, e entry) {
-	top := id.Top().Key()
+	top := id.Unit().Key()
 	if c.entries[top].order > e.order || c.parts[top][id.Key()].order > e.order {
 		return
 	}
-	if id == id.Top() {
+	if id == id.Unit() {
 		c.entries[top] = e
 		c.dropParts(top, e.order)
 		return
@@ -144,7 +152,7 @@ func (c *cache) keepList(group lb.ID, typ string, list []armwire.Object, since m
 		return
 	}
 	for k, e := range c.entries {
-		if strings.HasPrefix(k, key+"/") && e.order <= since.order {
+		if listKey(listScope(lb.ID(k)), lb.ID(k).Type()) == key && e.order <= since.order {
 			delete(c.entries, k)
 		}
 	}
@@ -161,8 +169,11 @@ func (c *cache) keepList(group lb.ID, typ string, list []armwire.Object, since m
 func (c *cache) written(id lb.ID, body armwire.Object, etag string, moved []lb.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if id != id.Top() {
-		c.forgetTop(id.Top())
+	if id != id.Unit() {
+		c.forgetTop(id.Unit())
+	}
+	if id.Is(armid.ScaleSets) {
+		c.forgetInstances(id) // they may follow their model
 	}
 	for _, other := range moved {
 		c.forgetTop(other)
@@ -175,7 +186,20 @@ func (c *cache) forget(ids ...lb.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, id := range ids {
-		c.forgetTop(id.Top())
+		c.forgetTop(id.Unit())
+	}
+}
+
+// forgetType puts everything known of the resources of some types in doubt.
+func (c *cache) forgetType(types ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key := range c.entries {
+		for _, typ := range types {
+			if lb.ID(key).Top().Is(typ) {
+				c.forgetTop(lb.ID(key))
+			}
+		}
 	}
 }
 
@@ -183,6 +207,14 @@ func (c *cache) forgetTop(top lb.ID) {
 	m := c.next()
 	c.entries[top.Key()] = entry{mark: m, doubt: true}
 	c.dropParts(top.Key(), m.order)
+}
+
+func (c *cache) forgetInstances(set lb.ID) {
+	for key := range c.entries {
+		if lb.ID(key).Is(armid.ScaleSetInstances) && lb.ID(key).Top().Equal(set) {
+			c.forgetTop(lb.ID(key))
+		}
+	}
 }
 
 func (c *cache) dropParts(top string, order uint64) {

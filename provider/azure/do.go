@@ -61,7 +61,16 @@ func (b *Backend) jobFor(ctx context.Context, id lb.ID) (job, error) {
 	if err != nil {
 		return job{}, err
 	}
+	var client ScaleSetClient
+	if id.Top().Is(armid.ScaleSets) {
+		if client, err = b.scaleSetClient(id.Subscription()); err != nil {
+			return job{}, err
+		}
+	}
 	j := job{b: b, access: accessTo(id.Type()), call: call{ClientFactory: factory, ctx: ctx}.of(id), id: id}
+	if client != nil && id == id.Unit() {
+		j.access = scaleSetAccess(client, id)
+	}
 	if j.get == nil {
 		return job{}, refuse(http.StatusBadRequest, "InvalidResourceType", "%s: resources of type %s are not read or written here", id, id.Type())
 	}
@@ -142,6 +151,9 @@ func failedRead(ctx context.Context, e *provider.OpError) error {
 // carryOut sends what result says, on condition that the resource is still as in now.
 func (j job) carryOut(now entry, result armwire.Result) (provider.Receipt, error) {
 	x := &exchange{target: j.id}
+	if result.Action != "" {
+		return j.act(result)
+	}
 	send, body := j.verb(result, now)
 	j.before, j.sent = now.body, body
 	if send == nil {
@@ -158,6 +170,26 @@ func (j job) carryOut(now entry, result armwire.Result) (provider.Receipt, error
 	c.ctx = policy.WithHTTPHeader(x.in(j.ctx), condition(now))
 	running, err := send(c)
 	return j.finish(x, running, err, result.Delete)
+}
+
+// act sends an action of the resource, and reads what became of it and of what it touches.
+func (j job) act(result armwire.Result) (provider.Receipt, error) {
+	if j.migrate == nil {
+		return provider.Receipt{}, refuse(http.StatusMethodNotAllowed, "MethodNotAllowed", "%s has no action %s", j.id.Type(), result.Action)
+	}
+	c := j.call
+	for _, name := range texts(result.Body, "pools") {
+		c.pools = append(c.pools, &name)
+	}
+	if err := j.migrate(c); err != nil {
+		e := opError(err)
+		if doubtful(e) {
+			j.b.cache.forget(j.id)
+		}
+		return provider.Receipt{Target: j.id}, e
+	}
+	j.b.cache.forgetType(armid.NetworkInterfaces, armid.ScaleSets)
+	return j.outcome(&exchange{target: j.id})
 }
 
 // verb chooses between DELETE, PATCH and PUT. Tags of a type that has no PATCH go with the whole body.

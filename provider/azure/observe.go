@@ -24,9 +24,9 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 	defer stop(nil)
 	o := &observation{b: b, ctx: ctx, stop: stop, slots: make(chan struct{}, parallelReads)}
 	balancers := o.lists(s.LoadBalancers, armid.LoadBalancers)
+	apart := o.each(outside(s))
 	addresses := o.lists(s.PublicIPs, armid.PublicIPAddresses)
 	services := o.lists(s.PrivateLinkServices, armid.PrivateLinkServices)
-	interfaces := o.lists(s.Interfaces, armid.NetworkInterfaces)
 	var security *found
 	if s.SecurityGroup != "" {
 		security = o.each([]lb.ID{s.SecurityGroup})
@@ -35,6 +35,12 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 	o.zones(s)
 	o.machines(s)
 	o.running.Wait()
+	s, err := withMembers(s, balancers, apart)
+	if err != nil {
+		o.fail(err)
+	}
+	interfaces := o.lists(s.Interfaces, armid.NetworkInterfaces)
+	sets := o.scaleSets(s.ScaleSets)
 	elsewhere := o.lists(groupsOfAddresses(balancers, s.PublicIPs), armid.PublicIPAddresses)
 	o.running.Wait()
 	if o.err != nil {
@@ -43,6 +49,9 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 	o.add(addresses, elsewhere.bodies...)
 
 	var errs []error
+	members := decode(interfaces, armwire.Interface, &errs)
+	members = append(members, decode(sets.models, armwire.ScaleSet, &errs)...)
+	members = append(members, decode(sets.instances, armwire.Instance, &errs)...)
 	seen := lb.Observed{
 		LoadBalancers:       decode(balancers, armwire.LoadBalancer, &errs),
 		PublicIPs:           decode(addresses, armwire.PublicIP, &errs),
@@ -50,7 +59,7 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 		SecurityGroups:      decode(security, armwire.SecurityGroup, &errs),
 		Networks:            decode(networks, armwire.Network, &errs),
 		PrivateLinkServices: decode(services, armwire.PrivateLinkService, &errs),
-		Interfaces:          decode(interfaces, armwire.Interface, &errs),
+		Interfaces:          members,
 		Machines:            o.machineList,
 		Zones:               o.zoneNames,
 		Unknown:             o.unknown,
@@ -65,6 +74,24 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 		return armid.Compare(x.Scope, y.Scope)
 	})
 	return seen, nil
+}
+
+// outside are the load balancers whose members are asked for and that no list has.
+func outside(s lb.Scope) []lb.ID {
+	return slices.DeleteFunc(slices.Clone(s.Members), func(id lb.ID) bool { return slices.ContainsFunc(s.LoadBalancers, id.GroupID().Equal) })
+}
+
+// withMembers adds to s what is in the pools of the load balancers that s.Members names.
+func withMembers(s lb.Scope, lists ...*found) (lb.Scope, error) {
+	if len(s.Members) == 0 {
+		return s, nil
+	}
+	var errs []error
+	var seen []lb.SeenLoadBalancer
+	for _, f := range lists {
+		seen = append(seen, decode(f, armwire.LoadBalancer, &errs)...)
+	}
+	return s.WithMembers(seen), errors.Join(errs...)
 }
 
 // observation is one Observe under way. Its first error stops it.
@@ -236,7 +263,7 @@ func distinct(ids []lb.ID) []lb.ID {
 func spelled(typ string) string {
 	for _, t := range []string{
 		armid.LoadBalancers, armid.PublicIPAddresses, armid.PublicIPPrefixes, armid.NetworkSecurityGroups, armid.VirtualNetworks,
-		armid.NetworkInterfaces, armid.PrivateLinkServices,
+		armid.NetworkInterfaces, armid.PrivateLinkServices, armid.ScaleSets, armid.ScaleSetInstances,
 	} {
 		if strings.EqualFold(t, typ) {
 			return t

@@ -30,6 +30,8 @@ type Options struct {
 	// NetworkCredential is used for NetworkSubscription where that belongs to another tenant (networkResourceTenantID of azure.json).
 	NetworkCredential   azcore.TokenCredential
 	NetworkSubscription string
+	// ScaleSets serves pools of network interfaces for nodes of scale sets. Nil leaves their membership alone, which a finding says.
+	ScaleSets ScaleSets
 	// PollInterval is the wait between polls of a long-running operation when ARM names none. Zero means 5s.
 	PollInterval time.Duration
 	// PollTimeout is how long one operation is polled before its outcome is reported as unknown. Zero means 15m.

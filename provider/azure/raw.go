@@ -121,6 +121,18 @@ func text(o armwire.Object, path ...string) string {
 	return s
 }
 
+// texts returns the texts in the list at path.
+func texts(o armwire.Object, path ...string) []string {
+	list, _ := dig(o, path...).([]any)
+	var found []string
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
 // objects returns the objects in the list at path.
 func objects(o armwire.Object, path ...string) []armwire.Object {
 	list, _ := dig(o, path...).([]any)

@@ -15,7 +15,7 @@ type reference struct {
 
 // references returns the mentions of other resources in the body of id.
 func references(id lb.ID, body armwire.Object) map[reference]bool {
-	r := mentions{own: id.Top().Key(), found: map[reference]bool{}}
+	r := mentions{own: id.Unit().Key(), found: map[reference]bool{}}
 	r.walk(body, id.Key())
 	return r.found
 }
@@ -33,7 +33,7 @@ func (r mentions) walk(v any, by string) {
 		}
 	case armwire.Object:
 		if id := strings.ToLower(text(v, "id")); strings.HasPrefix(id, "/subscriptions/") {
-			switch top := lb.ID(id).Top(); {
+			switch top := lb.ID(id).Unit(); {
 			case string(top) != r.own:
 				r.found[reference{by, top}] = true
 			case text(v, "name") != "":

@@ -54,6 +54,7 @@ type call struct {
 	ctx                 context.Context // an argument of the calls below, which differ in nothing else
 	group, name, parent string          // parent is the name of the top-level resource, for children
 	token               string
+	pools               []*string // of a migration
 }
 
 func (c call) of(id lb.ID) call {
@@ -69,6 +70,8 @@ type access struct {
 	put    func(c call) (poller, error)
 	tag    func(c call) error
 	delete func(c call) (poller, error)
+	// migrate makes pools of network interfaces pools of addresses.
+	migrate func(c call) error
 }
 
 // accessTo returns the row for a type, in any case; the zero value for a type without one.
@@ -95,6 +98,12 @@ var accesses = map[string]access{
 		delete: func(c call) (poller, error) {
 			return polled(c.NewLoadBalancersClient().BeginDelete(c.ctx, c.group, c.name,
 				&armnetwork.LoadBalancersClientBeginDeleteOptions{ResumeToken: c.token}))
+		},
+		migrate: func(c call) error {
+			_, err := c.NewLoadBalancersClient().MigrateToIPBased(c.ctx, c.group, c.name, &armnetwork.LoadBalancersClientMigrateToIPBasedOptions{
+				Parameters: &armnetwork.MigrateLoadBalancerToIPBasedRequest{Pools: c.pools},
+			})
+			return err
 		},
 	},
 	strings.ToLower(armid.LoadBalancers + "/" + armid.BackendAddressPools): {
