@@ -202,6 +202,9 @@ func (c *Cloud) force(id lb.ID, body armwire.Object) error {
 		return err
 	}
 	keepFailed(top, given, body)
+	if view := object(given, "properties", "instanceView"); view != nil && top.Is(armid.ScaleSetInstances) {
+		properties(body)["instanceView"] = view
+	}
 	c.store(top, body)
 	return c.forceInstances(top, instances)
 }
