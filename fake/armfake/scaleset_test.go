@@ -7,7 +7,6 @@ import (
 
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/fake/armfake"
-	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider/providertest"
 )
@@ -63,7 +62,7 @@ func TestInstanceViewIsAskedFor(t *testing.T) {
 
 func TestMigrationOverHTTP(t *testing.T) {
 	d := open(t, nil, nil)
-	pool := lb.ID(balancer).Child(armid.BackendAddressPools, "p")
+	pool := balancer.Child(armid.BackendAddressPools, "p")
 	if err := d.cloud.Put(balancer, map[string]any{"location": providertest.Location, "properties": map[string]any{"backendAddressPools": []any{map[string]any{"name": "p"}}}}); err != nil {
 		t.Fatal(err)
 	}

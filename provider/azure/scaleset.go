@@ -47,10 +47,6 @@ type Poller interface {
 	Wait(ctx context.Context) error // returns at once when it is done
 }
 
-type scaleSetPager struct{ Pager }
-
-func (p scaleSetPager) next(ctx context.Context) error { return p.Next(ctx) }
-
 type scaleSetPoller struct{ Poller }
 
 func (p scaleSetPoller) result(ctx context.Context) error { return p.Wait(ctx) }
