@@ -71,6 +71,7 @@ var codes = []struct {
 	{"CannotUseInactiveHealthProbe", 400, Terminal},
 	{"LoadBalancerInUseByVirtualMachineScaleSet", 400, Dependency},
 	{"LoadBalancerWithoutFrontendIPCantHaveChildResources", 400, Terminal},
+	{"CannotMixIPBasedAddressesAndIPConfigurationsOnLoadBalancerBackendAddressPool", 400, Replan},
 	{"PrivateLinkServiceIsNotSupportedForIPBasedLoadBalancer", 400, Terminal},
 	{"SecurityRuleConflict", 400, Replan},
 	{"InvalidTagValueLength", 400, Terminal},

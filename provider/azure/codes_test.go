@@ -77,6 +77,7 @@ var codes = []struct {
 	{"DifferentSkuLoadBalancerAndPublicIPAddressNotAllowedInVMSS", 400, terminal},
 	{"VMScaleSetCannotReferenceLoadbalancerWhenLargeScaleOrCrossAZ", 400, terminal},
 	{"NetworkInterfaceAndLoadBalancerAreInDifferentAvailabilitySets", 400, terminal},
+	{"CannotMixIPBasedAddressesAndIPConfigurationsOnLoadBalancerBackendAddressPool", 400, replan},
 	{"CannotUseInactiveHealthProbe", 400, terminal},
 	{"LoadBalancerInUseByVirtualMachineScaleSet", 400, dependency},
 	{"LoadBalancerWithoutFrontendIPCantHaveChildResources", 400, terminal},
