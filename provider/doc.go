@@ -4,7 +4,7 @@
 // written against the suite in package providertest. [Apply] takes a plan of package lb and a Provider and makes the writes: in the order
 // that the plan demands and otherwise in parallel, with addresses that become known on the way filled in, with patience where ARM asks for
 // it, and without letting one failure stop what does not depend on it. A [Reconciler] closes the circle: it reads, plans and applies, and
-// does so again when Azure turned out to be different.
+// does so again when Azure turned out to be different. Any number of goroutines may call it: what they ask for is planned together.
 //
 //	r := provider.NewReconciler(azure, cluster, nil)
 //	report, err := r.Sync(ctx, lb.Objects{Services: services, Nodes: nodes})
@@ -29,7 +29,7 @@
 //
 // # Promises
 //
-// No write is started once the context is done, and none is cut off in the middle for [Options.Drain]. No goroutine outlives a call. Two
-// writes in one top-level resource never run at a time. Stopping after any step is safe: the next call reads what is there and plans the
-// rest; nothing is remembered between calls that correctness needs.
+// No write is started once nobody waits for it any more, and none is cut off in the middle for [Options.Drain]. No goroutine is left when no
+// call is, and [Reconciler.Close] ends them all. Two writes in one top-level resource never run at a time. Stopping after any step is safe:
+// the next call reads what is there and plans the rest; nothing is remembered between calls that correctness needs.
 package provider

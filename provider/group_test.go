@@ -583,4 +583,3 @@ func TestEnsureReportHasOwnSteps(t *testing.T) {
 		all.Wait()
 	})
 }
-

@@ -178,6 +178,7 @@ func (o *outcome) keeps(c *call, again bool) bool {
 // add takes note of a round that c was part of.
 func (c *call) add(round Round) {
 	c.rounds++
+	c.waited = true
 	c.report.Rounds = append(c.report.Rounds, round)
 	for _, s := range round.Steps {
 		if s.Receipt.Written {

@@ -35,6 +35,7 @@ type call struct {
 	report  Report
 	stopped error // the call did not get to its end, so that silence about a Service means nothing
 	failed  error // what ARM and the removal guard refused a Sync
+	waited  bool  // it was planned for already, and somebody was in the way
 	rounds  int
 	replans int
 	// unsettled are Services that other calls were at work on whenever this Sync was planned; nil before the first time.

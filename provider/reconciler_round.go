@@ -90,10 +90,11 @@ func (r *Reconciler) plan(b *batch, in lb.Objects, w work) {
 	want, plan, err := r.planner.plan(r.cluster, in, w.seen)
 	w.want = want
 	r.mu.Lock()
-	if free, waiting := r.sift(b, plan); err == nil && free != nil {
+	if parts := r.sift(b, plan); err == nil && len(parts) > 1 {
 		r.mu.Unlock()
-		r.prepare(free)
-		r.prepare(waiting)
+		for _, part := range parts {
+			r.prepare(part)
+		}
 		return
 	}
 	defer r.mu.Unlock()
@@ -113,41 +114,14 @@ func (r *Reconciler) plan(b *batch, in lb.Objects, w work) {
 		}
 		if g.cut && len(g.plan.Steps) == 0 {
 			next.resources = g.blocked
+			for _, c := range next.calls {
+				c.waited = true
+			}
 			r.enqueue(next)
 			continue
 		}
 		r.start(next, g, w)
 	}
-}
-
-// sift divides b, if it can, into calls that nothing stands in the way of and those with a step whose resource somebody else writes: what they
-// all share would have to wait otherwise. r.mu is held.
-func (r *Reconciler) sift(b *batch, plan lb.Plan) (free, waiting *batch) {
-	if b.apart() || r.opts.DryRun {
-		return nil, nil
-	}
-	late := map[types.NamespacedName]bool{}
-	for _, step := range plan.Steps {
-		if r.writing[topOf(step)] == nil {
-			continue
-		}
-		late[types.NamespacedName{}] = true // a Sync has a part in everything
-		for _, name := range causes(step.Op.Why()) {
-			late[name] = true
-		}
-	}
-	free, waiting = &batch{}, &batch{}
-	for _, c := range b.calls {
-		if late[c.name] {
-			waiting.calls = append(waiting.calls, c)
-		} else {
-			free.calls = append(free.calls, c)
-		}
-	}
-	if len(free.calls) == 0 || len(waiting.calls) == 0 {
-		return nil, nil
-	}
-	return free, waiting
 }
 
 // start carries out one group of a plan for the calls of b. r.mu is held.

@@ -31,7 +31,7 @@ func (b *batch) whole() bool { return b.has(syncing) || b.apart() }
 // r.mu is held.
 func (r *Reconciler) split(b *batch, plan lb.Plan, whole bool) []*group {
 	s := splitter{plan: plan, of: make([]int, len(plan.Steps)), does: map[types.NamespacedName]bool{}, own: map[types.NamespacedName]int{}}
-	s.block(r)
+	s.blocked, s.why = r.blocked(plan)
 	s.join(b, whole)
 	list := s.groups()
 	s.assign(b, &list, whole)
@@ -49,20 +49,21 @@ type splitter struct {
 	does    map[types.NamespacedName]bool // Services with steps that are not left out
 }
 
-// block finds the steps to be left out.
-func (s *splitter) block(r *Reconciler) {
-	s.blocked, s.why = make([]bool, len(s.plan.Steps)), make([]string, len(s.plan.Steps))
+// blocked finds the steps of plan that must be left out, and of those whose resource somebody else writes the key of it. r.mu is held.
+func (r *Reconciler) blocked(plan lb.Plan) (blocked []bool, why []string) {
+	blocked, why = make([]bool, len(plan.Steps)), make([]string, len(plan.Steps))
 	if r.opts.DryRun {
-		return
+		return blocked, why
 	}
-	for i, step := range s.plan.Steps {
+	for i, step := range plan.Steps {
 		if key := topOf(step); r.writing[key] != nil {
-			s.blocked[i], s.why[i] = true, key
+			blocked[i], why[i] = true, key
 		}
 		for _, before := range step.After {
-			s.blocked[i] = s.blocked[i] || s.blocked[before]
+			blocked[i] = blocked[i] || blocked[before]
 		}
 	}
+	return blocked, why
 }
 
 func (s *splitter) root(i int) int {

@@ -74,9 +74,28 @@ func (s *suite) do(ops ...lb.Op) provider.Receipt {
 		if !receipt.Written || !receipt.Target.Equal(op.Target()) {
 			s.Fatalf("%T: receipt %+v, want a write of %s", op, receipt, op.Target())
 		}
+		s.told(op, receipt)
 		last = receipt
 	}
 	return last
+}
+
+// told compares what a receipt tells of the resource with what Observe shows; it may tell nothing.
+func (s *suite) told(op lb.Op, receipt provider.Receipt) {
+	s.Helper()
+	if reflect.ValueOf(receipt.Seen).IsZero() {
+		return
+	}
+	seen := s.observe()
+	is := func(id lb.ID) bool { return id.Equal(op.Target().Top()) }
+	want := lb.Observed{
+		LoadBalancers:  slices.DeleteFunc(seen.LoadBalancers, func(l lb.SeenLoadBalancer) bool { return !is(l.ID) }),
+		PublicIPs:      slices.DeleteFunc(seen.PublicIPs, func(p lb.SeenPublicIP) bool { return !is(p.ID) }),
+		SecurityGroups: slices.DeleteFunc(seen.SecurityGroups, func(g lb.SeenSecurityGroup) bool { return !is(g.ID) }),
+	}
+	if d := cmp.Diff(want, receipt.Seen, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); d != "" {
+		s.Errorf("%T: the receipt tells of something else than what is there (-there +told):\n%s", op, d)
+	}
 }
 
 // unwritten carries out op, which must find that nothing is to do.
