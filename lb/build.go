@@ -35,12 +35,17 @@ var (
 // Service gets. It never fails: whatever stands in a Service's way is a finding, and a Service with a finding that holds it keeps what it
 // has in Azure, unchanged. The order of objects never matters.
 func Build(c Cluster, in Objects, seen Observed) (Desired, []Finding) {
-	b := newBuilder(c, in, seen)
+	d := newBuilder(c, in, seen).settle()
+	want := d.desired()
+	return want, d.sortedFindings(d.findings)
+}
+
+// settle makes outlines until one holds nobody anew.
+func (b *builder) settle() *outline {
 	for {
 		d := b.outline()
 		if !b.again {
-			want := d.desired()
-			return want, b.sortedFindings(d.findings)
+			return d
 		}
 		b.again = false
 	}
@@ -64,6 +69,8 @@ type service struct {
 	late bool
 	// entry names the load balancer that serves the Service, without its internal twin's suffix.
 	entry string
+	// placed says why.
+	placed placement
 }
 
 // builder holds what stays the same from one outline to the next. Whenever a outline finds a Service that must be held, it is made again with
@@ -82,6 +89,8 @@ type builder struct {
 	aside    map[types.NamespacedName]bool // Objects.Hold
 	findings []Finding
 	again    bool
+	// traced says that outlines note where values come from; [Describe] reads it.
+	traced bool
 }
 
 func newBuilder(c Cluster, in Objects, seen Observed) *builder {

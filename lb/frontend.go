@@ -73,6 +73,7 @@ func (d *outline) externalFrontend(s *service, p *part, f ipam.Family) (Frontend
 	}
 	p.publicIPs = append(p.publicIPs, claim)
 	p.fields[fe.Name] = claim.field
+	d.notePublic(s, p, fe, claim)
 	return fe, d.publicAddress(claim), nil
 }
 
@@ -138,6 +139,7 @@ func (d *outline) internalFrontend(s *service, p *part, f ipam.Family) (Frontend
 		return Frontend{}, Address{}, []fieldError{{field, fmt.Errorf("%w: frontend %s is shared with other Services, which keep its address; move them first", ErrClash, fe.Name)}}
 	}
 	p.fields[fe.Name] = field
+	d.notePrivate(w, p, fe)
 	return fe, d.privateAddress(w.l, fe), nil
 }
 

@@ -32,6 +32,9 @@ type outline struct {
 	migrated   []ID // pools that ARM migrates
 	relink     []ID // of links, those that are created anew under their name
 	subnets    []Subnet
+	origins    map[string]Origin     // of settings, by key of the id and field; nil unless traced
+	keepers    map[string][]*service // Services that are held, by lower-case name of the security rule they keep; nil unless traced
+	keeping    []*service            // those that the destination in hand is kept for
 }
 
 // result is what one Service gets.
@@ -69,6 +72,9 @@ func (b *builder) outline() *outline {
 	d := &outline{
 		builder: b, balancers: map[string]*balancerDraft{}, publicIPs: map[string]*publicIPDraft{},
 		causes: map[string][]Cause{}, results: map[types.NamespacedName]*result{}, removeTag: map[string][]string{}, localPools: map[string]map[string]localPool{},
+	}
+	if b.traced {
+		d.origins, d.keepers = map[string]Origin{}, map[string][]*service{}
 	}
 	for _, id := range b.ourBalancers() {
 		d.keepHeld(d.balancer(id))
@@ -207,11 +213,12 @@ type part struct {
 	publicIPs []publicIPClaim
 	ports     []portRules
 	ingress   []ingress
+	origins   origins
 }
 
 // serve works out what s claims and enters it, or holds s.
 func (d *outline) serve(s *service) {
-	p := part{balancer: d.balancer(d.balancerOf(s)), fields: map[string]string{}}
+	p := part{balancer: d.balancer(d.balancerOf(s)), fields: map[string]string{}, origins: newOrigins(d.traced)}
 	var bad []fieldError
 	if u := d.seen.unknown(armid.LoadBalancers, p.balancer.id.GroupID()); u != nil && !u.Absent {
 		bad = append(bad, unreadable(*u))
@@ -259,7 +266,7 @@ func (d *outline) frontend(s *service, p *part, f ipam.Family) []fieldError {
 	if len(bad) > 0 {
 		return bad
 	}
-	m := ruleMaker{c: d.c, svc: s.obj, cfg: s.cfg, base: Base(s.obj.UID), family: f, frontend: fe.Name, pool: d.poolOf(s, p.balancer, f)}
+	m := ruleMaker{c: d.c, svc: s.obj, cfg: s.cfg, base: Base(s.obj.UID), family: f, frontend: fe.Name, pool: d.poolOf(s, p.balancer, f), traced: d.traced}
 	ports, bad := m.make()
 	p.frontends = append(p.frontends, fe)
 	p.ports = append(p.ports, ports)
@@ -397,6 +404,7 @@ func (d *outline) enter(s *service, p part) {
 	for _, c := range p.publicIPs {
 		d.claimPublicIP(s, c)
 	}
+	d.enterOrigins(p)
 	d.results[s.name] = &result{ingress: p.ingress, frontends: p.names()}
 	d.causeOnce(l.id, s, "spec.type")
 	for i, in := range p.ingress[:len(p.frontends)] {

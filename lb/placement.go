@@ -84,8 +84,10 @@ func (b *builder) place() {
 	if !b.c.multiple() {
 		for _, s := range b.services {
 			s.entry = entries[0].Name
+			s.placed.from = Origin{SourceDefault, "", "the only load balancer of the cluster"}
 			if b.c.Basic && s.cfg.Mode != "" && s.cfg.Mode != autoMode {
 				s.entry = s.cfg.Mode
+				s.placed.from = annotated(annotations.KeyMode)
 			}
 		}
 		return
@@ -169,27 +171,31 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	}
 	current, pinned := p.current(s)
 	if current != "" && slices.Contains(eligible, current) {
+		s.placed.from = Origin{SourceObserved, pinned, "it is there already, and stays"}
 		return current, nil
 	}
 	if current != "" && pinned != "" {
 		return "", &fieldError{pinned, fmt.Errorf("%w: the address is on load balancer %s, where the Service may not be", ErrClash, current)}
 	}
-	return p.pick(eligible, s.cfg.Internal), nil
+	entry, why := p.pick(eligible, s.cfg.Internal)
+	s.placed.from = Origin{SourceObserved, "", why}
+	return entry, nil
 }
 
-func (p *placer) pick(eligible []string, internal bool) string {
+// pick chooses among several, and says why.
+func (p *placer) pick(eligible []string, internal bool) (entry, why string) {
 	id := func(entry string) string { return p.c.twin(entry, internal).Key() }
 	for _, e := range eligible {
 		if p.there[id(e)] && p.rules[id(e)] == 0 {
-			return e
+			return e, "it has no rules"
 		}
 	}
 	for _, e := range eligible {
 		if !p.there[id(e)] {
-			return e
+			return e, "it is the first that is not there yet"
 		}
 	}
-	return slices.MinFunc(eligible, func(a, b string) int { return p.rules[id(a)] - p.rules[id(b)] })
+	return slices.MinFunc(eligible, func(a, b string) int { return p.rules[id(a)] - p.rules[id(b)] }), "it has the fewest rules"
 }
 
 // eligible returns the entries that a Service may be on, in the order of the configuration.
@@ -224,13 +230,19 @@ func (p *placer) eligible(s *service) ([]string, *fieldError) {
 		}
 		return nil, &fieldError{field, fmt.Errorf("%w: no load balancer is eligible: %d of %d named, %d of those drained, %d not selected by labels", ErrNotFound, named, len(p.entries), drained, mismatched)}
 	}
+	s.placed.among = Origin{Source: SourceConfiguration, Field: "multipleStandardLoadBalancerConfigurations"}
+	if len(s.cfg.Configurations) > 0 {
+		s.placed.among = annotated(annotations.KeyConfigurations)
+	}
 	if slices.ContainsFunc(list, func(c candidate) bool { return c.selected }) {
+		s.placed.among = p.selectedBy(s)
 		list = slices.DeleteFunc(list, func(c candidate) bool { return !c.selector })
 	}
 	var names []string
 	for _, c := range list {
 		names = append(names, c.name)
 	}
+	s.placed.eligible = names
 	return names, nil
 }
 

@@ -28,14 +28,29 @@ type portRules struct {
 	rules  []Rule
 	probes []Probe
 	fields map[string]string // by name of rule or probe
+	// origins tell where settings come from, by "rule NAME" or "probe NAME".
+	origins origins
 }
 
-func (p *portRules) addProbe(probe Probe, field string) {
-	if _, ok := p.fields["probe "+probe.Name]; ok {
+// probeDraft is a probe, the field that it comes from, and where its settings do.
+type probeDraft struct {
+	Probe
+	field                                    string
+	protocol, port, path, interval, repeated Origin
+}
+
+func (p *portRules) addProbe(probe probeDraft) {
+	key := "probe " + probe.Name
+	if _, ok := p.fields[key]; ok {
 		return
 	}
-	p.fields["probe "+probe.Name] = field
-	p.probes = append(p.probes, probe)
+	p.fields[key] = probe.field
+	p.probes = append(p.probes, probe.Probe)
+	p.origins.note(key, "Protocol", probe.protocol)
+	p.origins.note(key, "Port", probe.port)
+	p.origins.note(key, "Path", probe.path)
+	p.origins.note(key, "IntervalSeconds", probe.interval)
+	p.origins.note(key, "Threshold", probe.repeated)
 }
 
 // ruleMaker makes the rules and probes of one Service for one family.
@@ -47,6 +62,7 @@ type ruleMaker struct {
 	family   ipam.Family
 	frontend string
 	pool     string
+	traced   bool
 }
 
 func (m ruleMaker) name(proto corev1.Protocol, port int32) string {
@@ -62,7 +78,7 @@ func (m ruleMaker) haPorts() bool { return m.cfg.Rules.HAPorts && m.cfg.Internal
 
 // make returns the rules and probes, or everything that stands in their way.
 func (m ruleMaker) make() (portRules, []fieldError) {
-	out := portRules{fields: map[string]string{}}
+	out := portRules{fields: map[string]string{}, origins: newOrigins(m.traced)}
 	var bad []fieldError
 	if m.haPorts() {
 		bad = m.addHAPorts(&out)
@@ -121,18 +137,24 @@ func (m ruleMaker) addPort(out *portRules, i int) []fieldError {
 		}
 		r.BackendPort = uint16(port.NodePort)
 	}
-	if !settings.NoProbe {
-		probe, probeField, err := m.probe(i)
+	var why Origin
+	if settings.NoProbe {
+		why = annotated(annotations.PortKey(annotations.KeyPortNoProbe, port.Port))
+	} else {
+		probe, from, err := m.probe(i)
 		if err != nil {
 			return []fieldError{*err}
 		}
+		why = from
 		if probe != nil {
 			r.Probe = probe.Name
-			out.addProbe(*probe, probeField)
+			out.addProbe(*probe)
 		}
 	}
 	out.rules = append(out.rules, r)
 	out.fields["rule "+r.Name] = field
+	m.noteRule(out, r, why)
+	m.notePort(out, r, field)
 	return nil
 }
 
@@ -151,69 +173,94 @@ func (m ruleMaker) addHAPorts(out *portRules) []fieldError {
 	first := m.svc.Spec.Ports[0]
 	r := m.rule(m.name(protocolOf(first), first.Port))
 	r.Protocol, r.TCPReset, r.FloatingIP = All, m.cfg.Rules.TCPReset, m.family != ipam.IPv6
-	probe, field, bad := m.nodeProbe()
+	probe, why, bad := m.nodeProbe()
 	if bad != nil {
 		return []fieldError{*bad}
+	}
+	if probe == nil {
+		why = Origin{SourceDefault, "", "no TCP port of the Service can be probed"}
 	}
 	for i := 0; probe == nil && i < len(m.svc.Spec.Ports); i++ {
 		if protocolOf(m.svc.Spec.Ports[i]) != corev1.ProtocolTCP {
 			continue
 		}
-		if own, ownField, err := m.ownProbe(i); err == nil {
+		if own, err := m.ownProbe(i); err == nil {
 			own.Name = r.Name
-			probe, field = own, ownField
+			probe, why = own, Origin{SourceDefault, "", "the first TCP port is probed for all ports"}
 		}
 	}
 	if probe != nil {
 		r.Probe = probe.Name
-		out.addProbe(*probe, field)
+		out.addProbe(*probe)
 	}
 	out.rules = append(out.rules, r)
 	out.fields["rule "+r.Name] = annotationField(annotations.KeyHAPorts)
+	m.noteRule(out, r, why)
+	m.noteAllPorts(out, r)
 	return nil
 }
 
 func annotationField(key string) string { return "metadata.annotations[" + key + "]" }
 
-// probe decides which probe the rule of port i has; nil for none.
-func (m ruleMaker) probe(i int) (*Probe, string, *fieldError) {
+// probe decides which probe the rule of port i has, nil for none, and says why.
+func (m ruleMaker) probe(i int) (*probeDraft, Origin, *fieldError) {
 	port := m.svc.Spec.Ports[i]
 	tcp := protocolOf(port) == corev1.ProtocolTCP
-	node, field, bad := m.nodeProbe()
+	node, why, bad := m.nodeProbe()
+	asked := Origin{SourceDefault, "", "asks the port itself, through its node port"}
+	if node == nil && why.Note != "" {
+		asked = why
+	}
 	switch {
 	case m.local() && tcp && m.cfg.Ports[port.Port].Probe.Port != nil:
+		asked = annotated(annotations.PortKey(annotations.KeyPortProbePort, port.Port))
 	case bad != nil:
-		return nil, "", bad
+		return nil, Origin{}, bad
 	case node != nil:
-		return node, field, nil
+		return node, why, nil
 	}
 	if !tcp {
-		return nil, "", nil
+		return nil, Origin{SourceSpec, "spec.ports[" + strconv.Itoa(i) + "].protocol", "only TCP can be probed; every node counts as healthy"}, nil
 	}
-	return m.ownProbe(i)
+	own, bad := m.ownProbe(i)
+	return own, asked, bad
 }
 
 // nodeProbe returns the probe that asks the node rather than the port: that of a Local Service, or the shared one. The probe of a Local
 // Service cannot speak the PROXY protocol of a private link service.
-func (m ruleMaker) nodeProbe() (*Probe, string, *fieldError) {
+func (m ruleMaker) nodeProbe() (*probeDraft, Origin, *fieldError) {
 	switch {
 	case m.local() && m.cfg.PrivateLink.Create && m.cfg.PrivateLink.ProxyProtocol:
+		why := annotated(annotations.KeyPLSProxyProtocol)
+		why.Note = "asks the port itself: what asks the node cannot speak the PROXY protocol"
+		return nil, why, nil
 	case m.local():
 		port := m.svc.Spec.HealthCheckNodePort
 		if port == 0 {
-			return nil, "", &fieldError{"spec.healthCheckNodePort", fmt.Errorf("%w: externalTrafficPolicy Local is probed there", ErrNodePort)}
+			return nil, Origin{}, &fieldError{"spec.healthCheckNodePort", fmt.Errorf("%w: externalTrafficPolicy Local is probed there", ErrNodePort)}
 		}
 		own := m.cfg.Ports[port].Probe
-		return &Probe{
-			Name: m.name(corev1.ProtocolTCP, port), Protocol: annotations.ProbeHTTP, Port: uint16(port), Path: "/healthz",
-			IntervalSeconds: first(5, own.IntervalSeconds, m.cfg.Probe.IntervalSeconds), Threshold: first(2, own.Threshold, m.cfg.Probe.Threshold),
-		}, "spec.externalTrafficPolicy", nil
+		policy := Origin{SourceSpec, "spec.externalTrafficPolicy", "Local: asks every node whether it has a ready pod"}
+		return &probeDraft{
+			Probe: Probe{
+				Name: m.name(corev1.ProtocolTCP, port), Protocol: annotations.ProbeHTTP, Port: uint16(port), Path: "/healthz",
+				IntervalSeconds: first(5, own.IntervalSeconds, m.cfg.Probe.IntervalSeconds), Threshold: first(2, own.Threshold, m.cfg.Probe.Threshold),
+			},
+			field: policy.Field, protocol: policy, port: fieldOrigin("spec.healthCheckNodePort"), path: policy,
+			interval: firstOrigin(own.IntervalSeconds, annotations.KeyPortProbeInterval, port, m.cfg.Probe.IntervalSeconds, annotations.KeyProbeInterval),
+			repeated: firstOrigin(own.Threshold, annotations.KeyPortProbeThreshold, port, m.cfg.Probe.Threshold, annotations.KeyProbeThreshold),
+		}, policy, nil
 	case m.c.SharedProbe:
-		return &Probe{
-			Name: sharedProbe, Protocol: annotations.ProbeHTTP, Port: m.c.SharedProbePort, Path: m.c.SharedProbePath, IntervalSeconds: 5, Threshold: 2,
-		}, "clusterServiceLoadBalancerHealthProbeMode", nil
+		mode := Origin{SourceConfiguration, "clusterServiceLoadBalancerHealthProbeMode", "shared: asks every node whether it serves Services at all"}
+		return &probeDraft{
+			Probe: Probe{
+				Name: sharedProbe, Protocol: annotations.ProbeHTTP, Port: m.c.SharedProbePort, Path: m.c.SharedProbePath, IntervalSeconds: 5, Threshold: 2,
+			},
+			field: mode.Field, protocol: mode, port: fieldOrigin("clusterServiceSharedLoadBalancerHealthProbePort"),
+			path: fieldOrigin("clusterServiceSharedLoadBalancerHealthProbePath"), interval: byDefault, repeated: byDefault,
+		}, mode, nil
 	}
-	return nil, "", nil
+	return nil, Origin{}, nil
 }
 
 // first returns the first value that is set, else def.
@@ -227,28 +274,47 @@ func first[T any](def T, values ...*T) T {
 }
 
 // ownProbe returns the probe of port i itself.
-func (m ruleMaker) ownProbe(i int) (*Probe, string, *fieldError) {
+func (m ruleMaker) ownProbe(i int) (*probeDraft, *fieldError) {
 	port := m.svc.Spec.Ports[i]
 	own := m.cfg.Ports[port.Port].Probe
 	field := "spec.ports[" + strconv.Itoa(i) + "]"
 	number, bad := m.probePort(i, own.Port)
 	if bad != nil {
-		return nil, "", bad
+		return nil, bad
 	}
-	p := &Probe{
-		Name: m.name(protocolOf(port), port.Port), Protocol: m.probeProtocol(port, own), Port: number,
-		IntervalSeconds: first(5, own.IntervalSeconds, m.cfg.Probe.IntervalSeconds), Threshold: first(2, own.Threshold, m.cfg.Probe.Threshold),
+	p := &probeDraft{
+		Probe: Probe{
+			Name: m.name(protocolOf(port), port.Port), Port: number,
+			IntervalSeconds: first(5, own.IntervalSeconds, m.cfg.Probe.IntervalSeconds), Threshold: first(2, own.Threshold, m.cfg.Probe.Threshold),
+		},
+		field: field,
+		interval: firstOrigin(own.IntervalSeconds, annotations.KeyPortProbeInterval, port.Port, m.cfg.Probe.IntervalSeconds, annotations.KeyProbeInterval),
+		repeated: firstOrigin(own.Threshold, annotations.KeyPortProbeThreshold, port.Port, m.cfg.Probe.Threshold, annotations.KeyProbeThreshold),
 	}
+	switch {
+	case !m.traced:
+	case own.Port == nil:
+		p.port = fieldOrigin(field + ".nodePort")
+	default:
+		p.port = annotated(annotations.PortKey(annotations.KeyPortProbePort, port.Port))
+	}
+	p.Protocol, p.protocol = m.probeProtocol(i, own)
 	if p.Protocol != annotations.ProbeTCP {
 		p.Path = first("/", own.Path, m.cfg.Probe.Path)
+		p.path = firstOrigin(own.Path, annotations.KeyPortProbePath, port.Port, m.cfg.Probe.Path, annotations.KeyProbePath)
 	}
-	return p, field, nil
+	return p, nil
 }
 
 // probeProtocol: the port's annotation, else its appProtocol, else the annotation of the Service, else TCP.
-func (m ruleMaker) probeProtocol(port corev1.ServicePort, own annotations.Probe) annotations.ProbeProtocol {
+func (m ruleMaker) probeProtocol(i int, own annotations.Probe) (annotations.ProbeProtocol, Origin) {
+	port := m.svc.Spec.Ports[i]
 	protocol := first(annotations.ProbeTCP, m.cfg.Probe.Protocol)
+	from := firstOrigin(own.Protocol, annotations.KeyPortProbeProtocol, port.Port, m.cfg.Probe.Protocol, annotations.KeyProbeProtocol)
 	if port.AppProtocol != nil {
+		if own.Protocol == nil {
+			from = fieldOrigin("spec.ports[" + strconv.Itoa(i) + "].appProtocol")
+		}
 		switch strings.ToLower(strings.TrimSpace(*port.AppProtocol)) {
 		case "http":
 			protocol = annotations.ProbeHTTP
@@ -262,9 +328,9 @@ func (m ruleMaker) probeProtocol(port corev1.ServicePort, own annotations.Probe)
 		protocol = *own.Protocol
 	}
 	if protocol == annotations.ProbeHTTPS && m.c.Basic {
-		return annotations.ProbeTCP
+		return annotations.ProbeTCP, Origin{SourceConfiguration, "loadBalancerSku", "a basic load balancer has no https probes"}
 	}
-	return protocol
+	return protocol, from
 }
 
 // probePort finds the probed port.

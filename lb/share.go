@@ -200,12 +200,14 @@ func (d *outline) keepDestination(f flows, r SecurityRule, a Address) {
 	if len(kept) == 0 {
 		return
 	}
+	keepers := d.takeKeepers()
 	rule := r
 	if len(kept) < len(r.Ports) {
 		rule = SecurityRule{Access: r.Access, Protocol: r.Protocol, Sources: r.Sources, SourcePorts: r.SourcePorts, Ports: kept}
 		rule.Name = allowName(familyOfRule(r), r.Protocol, r.Sources, kept)
 	}
 	d.destine(d.securityRule(rule), a)
+	d.noteKeepers(rule.Name, keepers)
 }
 
 // keepsWhole decides about destinations of rules without readable ports: they stay while anybody who is held has the address.
@@ -216,15 +218,25 @@ func (d *outline) keepsWhole(f flows, r SecurityRule, a Address) bool {
 	if d.anyKept(f.any[a.IP]) {
 		return true
 	}
+	kept := false
 	for at, bases := range f.ports {
 		if at.address == a.IP && d.anyKept(bases) {
-			return true
+			kept = true
+			if !d.traced {
+				break
+			}
 		}
 	}
-	return false
+	return kept
 }
 
-func (d *outline) anyKept(bases []string) bool { return slices.ContainsFunc(bases, d.keepsBase) }
+// anyKept reports whether a Service is held, or was deleted and stays; if traced, it remembers which.
+func (d *outline) anyKept(bases []string) bool {
+	if d.traced {
+		d.collectKeepers(bases)
+	}
+	return slices.ContainsFunc(bases, d.keepsBase)
+}
 
 // numbers reads ports; it reports false if one is no single port.
 func numbers(ports []string) ([]uint16, bool) {

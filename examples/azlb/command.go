@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/azlb/azlb/lb"
 )
 
 // tool is one invocation: where it reads and writes, what the flags say, and how it ends.
@@ -46,6 +48,8 @@ type flags struct {
 	tls         bool
 	writeCert   string
 	latency     time.Duration
+
+	link lb.PrivateLinkPolicy
 }
 
 // complain prints an error, one line per joined one.
@@ -124,6 +128,22 @@ func (t *tool) cloudFlags(c *cobra.Command) {
 	f.BoolVar(&t.flags.strict, "strict", false, "with --fake: also refuse what Azure is only sometimes reported to refuse")
 }
 
+// linkFlags adds the flags that say what may become of private link services. Without any, none is lost but with its last Service.
+func (t *tool) linkFlags(c *cobra.Command) {
+	f, p := c.Flags(), &t.flags.link
+	f.BoolVar(&p.RefuseOnDelete, "pls-keep-deleted", false,
+		"keep the private link service of a Service that is deleted, and its frontend (default: it goes, and its consumers are cut off)")
+	f.BoolVar(&p.RemoveOnUnrequest, "pls-remove-unrequested", false,
+		"remove private link services that no Service asks for any more, unless endpoints are connected (default: they stay)")
+	f.BoolVar(&p.RemoveConnected, "pls-remove-connected", false, "with --pls-remove-unrequested: although endpoints are connected")
+	f.BoolVar(&p.AllowRecreate, "pls-recreate", false,
+		"allow changes that need a new private link service, with a new alias and without its consumers (default: the Service is held)")
+	f.BoolVar(&p.AdoptUnmanaged, "pls-adopt", false,
+		"take over private link services without any cluster's tag when the Service of their frontend asks for one (default: the Service is held)")
+	f.BoolVar(&p.KeepSubnetPolicies, "pls-keep-subnet-policies", false,
+		"leave the network policies of subnets alone; Services whose private link service they keep out are held (default: they are switched off)")
+}
+
 // syncFlags adds the flags of commands that plan.
 func (t *tool) syncFlags(c *cobra.Command) {
 	f := c.Flags()
@@ -149,6 +169,9 @@ func (f flags) check() error {
 	}
 	if f.maxRemovals == 0 {
 		errs = append(errs, errors.New("--max-removals 0: want 1 or more, or -1 for any number; --no-delete keeps everything"))
+	}
+	if f.link.RemoveConnected && !f.link.RemoveOnUnrequest {
+		errs = append(errs, errors.New("--pls-remove-connected is for --pls-remove-unrequested only"))
 	}
 	if f.parallel < 0 {
 		errs = append(errs, fmt.Errorf("--parallel %d: want 1 or more", f.parallel))

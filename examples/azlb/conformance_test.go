@@ -269,7 +269,7 @@ func TestExplainRecorded(t *testing.T) {
 				args := slices.Insert(s.args(t, "explain", files[0], filepath.Join(dir, from)), 1, name)
 				args = args[:len(args)-2] // --max-removals is for those that plan
 				stdout, stderr, _ := call(context.WithoutCancel(t.Context()), args...)
-				var p portrait
+				var p struct{ Service string }
 				if err := json.Unmarshal([]byte(stdout), &p); err != nil || p.Service != name {
 					t.Errorf("%s: %s: %v\n%s", s.name, name, err, stderr)
 				}

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/azlb/azlb/lb"
@@ -15,8 +17,9 @@ func (t *tool) explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain NAMESPACE/NAME --cloud-config azure.json -f FILE...",
 		Short: "Say what one Service has or will have in Azure, and why",
-		Long: `Say what one Service has or will have: load balancer, frontends and addresses, rules, health probes, pools and security rules, which
-annotation, field or default each comes from, and which other Services share it. Nothing is written.
+		Long: `Say what one Service has or will have: load balancer and why that one, frontends and addresses, public IPs, rules, health probes, pools,
+security rules and private link service; which annotation, field, key of azure.json or default each value comes from, and which other
+Services share it. For a Service that is held: what it has, and why it is held. Nothing is written.
 
 Exit code 0; 1: an error, also of the Service.`,
 		Args: cobra.MinimumNArgs(1),
@@ -24,6 +27,7 @@ Exit code 0; 1: an error, also of the Service.`,
 	}
 	t.fileFlag(c)
 	t.cloudFlags(c)
+	t.linkFlags(c)
 	t.outputFlag(c, "text", "json")
 	return c
 }
@@ -46,15 +50,14 @@ func (t *tool) explain(ctx context.Context, which string, files []string) error 
 		return err
 	}
 	for _, f := range p.Findings {
-		if f.Severity == lb.SeverityError.String() {
+		if f.Severity == lb.SeverityError {
 			t.code = exitError
 		}
 	}
 	if t.flags.output == "json" {
 		return t.printJSON(p)
 	}
-	t.printPortrait(p)
-	return nil
+	return p.Explain(t.stdout)
 }
 
 // parseServiceName reads NAMESPACE/NAME, or the NAME of a Service in the namespace default.
@@ -69,76 +72,15 @@ func parseServiceName(text string) (types.NamespacedName, error) {
 	return types.NamespacedName{Namespace: namespace, Name: name}, nil
 }
 
-// portrait reads Azure and draws one Service.
-func (t *tool) portrait(ctx context.Context, j *job, name types.NamespacedName) (portrait, error) {
-	for i := range j.in.Services {
-		if nameOf(j.in.Services[i]) != name {
-			continue
-		}
-		seen, err := j.azure.Observe(ctx, lb.ScopeOf(j.cluster, j.in))
-		if err != nil {
-			return portrait{}, fmt.Errorf("reading Azure: %w", err)
-		}
-		return newPainter(j.cluster, j.in, seen, &j.in.Services[i]).paint(), nil
+// portrait reads Azure and describes one Service.
+func (t *tool) portrait(ctx context.Context, j *job, name types.NamespacedName) (lb.Portrait, error) {
+	if !slices.ContainsFunc(j.in.Services, func(s corev1.Service) bool { return nameOf(s) == name }) {
+		return lb.Portrait{}, fmt.Errorf("no Service %s in the manifests", name)
 	}
-	return portrait{}, fmt.Errorf("no Service %s in the manifests", name)
-}
-
-// printPortrait writes a portrait for people.
-func (t *tool) printPortrait(p portrait) {
-	t.printf("Service %s: %s\n", p.Service, p.Summary)
-	if p.LoadBalancer != nil {
-		t.printf("\nload balancer %s (%s)\n", p.LoadBalancer.ID.Name(), p.LoadBalancer.State)
-		t.printSettings("  ", p.LoadBalancer.Settings)
+	seen, err := j.azure.Observe(ctx, lb.ScopeOf(j.cluster, j.in))
+	if err != nil {
+		return lb.Portrait{}, fmt.Errorf("reading Azure: %w", err)
 	}
-	for _, f := range p.Frontends {
-		t.printf("\nfrontend %s: %s%s\n", f.Name, f.Address, sharedText(f.SharedWith))
-		t.printSettings("  ", f.Settings)
-	}
-	for _, r := range p.Rules {
-		t.printf("\nrule %s: %s%s\n", r.Name, r.Summary, fromText(r.From))
-		t.printSettings("  ", r.Settings)
-		if r.Probe == nil {
-			t.printf("  no probe: %s\n", r.NoProbe)
-			continue
-		}
-		t.printf("  probe %s: %s%s\n", r.Probe.Name, r.Probe.Why, sharedText(r.Probe.SharedWith))
-		t.printSettings("    ", r.Probe.Settings)
-	}
-	for _, pool := range p.Pools {
-		t.printf("\npool %s: %s%s\n", pool.Name, pool.Summary, sharedText(pool.SharedWith))
-	}
-	for _, r := range p.SecurityRules {
-		t.printf("\nsecurity rule %s: %s%s%s\n", r.Name, r.Summary, fromText(r.From), sharedText(r.SharedWith))
-	}
-	if len(p.Findings) > 0 {
-		t.printf("\nfindings:\n")
-	}
-	for _, f := range p.Findings {
-		t.printf("  %s: %s\n", f.Severity, strings.TrimPrefix(f.Field+": "+f.Error, ": "))
-	}
-}
-
-func (t *tool) printSettings(indent string, list []setting) {
-	for _, s := range list {
-		t.printf("%s%-14s %s%s\n", indent, s.Name, s.Value, fromText(s.From))
-	}
-}
-
-func fromText(from string) string {
-	if from == "" {
-		return ""
-	}
-	return "  (" + from + ")"
-}
-
-func sharedText(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	const most = 5
-	if len(names) > most {
-		names = append(names[:most:most], fmt.Sprintf("and %d more", len(names)-most))
-	}
-	return ", shared with " + strings.Join(names, ", ")
+	p, _ := lb.Describe(j.cluster, j.in, seen, name)
+	return p, nil
 }

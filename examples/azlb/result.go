@@ -38,6 +38,8 @@ type serviceResult struct {
 	Status   corev1.LoadBalancerStatus `json:"status"`
 	Error    string                    `json:"error"` // empty for warnings
 	Findings []finding                 `json:"findings"`
+	// PrivateLink is the private link service of its frontend; absent if there is none.
+	PrivateLink *privateLink `json:"privateLink,omitempty"`
 }
 
 type finding struct {
@@ -80,6 +82,7 @@ func (j *job) result() result {
 	for _, name := range served(j.cluster, j.in) {
 		r.Services[name.String()] = newServiceResult(j.report.Services[name])
 	}
+	j.enterCuts(&r)
 	for _, f := range j.report.Findings {
 		if _, ok := r.Services[f.Service.String()]; ok {
 			continue
@@ -129,6 +132,9 @@ func newServiceResult(s provider.ServiceReport) serviceResult {
 	r := serviceResult{Findings: []finding{}}
 	if s.Status != nil {
 		r.Status = *s.Status
+	}
+	if s.PrivateLink != nil {
+		r.PrivateLink = newPrivateLink(*s.PrivateLink)
 	}
 	var texts []string
 	for _, f := range s.Findings {

@@ -25,6 +25,7 @@ Exit code 0: nothing to do. 2: changes. 1: an error, also of a single Service.`,
 	}
 	t.fileFlag(c)
 	t.cloudFlags(c)
+	t.linkFlags(c)
 	t.syncFlags(c)
 	t.outputFlag(c, "text", "json", "mermaid")
 	return c
@@ -44,6 +45,7 @@ Exit code 0: all done. 1: an error, also of a single Service.`,
 	}
 	t.fileFlag(c)
 	t.cloudFlags(c)
+	t.linkFlags(c)
 	t.syncFlags(c)
 	t.outputFlag(c, "text", "json")
 	return c
@@ -92,6 +94,7 @@ func (t *tool) prepare(args []string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	cluster.PrivateLink = t.flags.link
 	azure, err := t.open(cluster, config, in)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,7 @@ func (t *tool) printText(j *job, r result) {
 	}
 	if j.dry {
 		t.printPlan(j.report.Plan())
+		t.printLinks(r)
 		t.printf("\n")
 		r.Cost.print(t)
 		return
@@ -40,6 +41,7 @@ func (t *tool) printText(j *job, r result) {
 		t.printf("\n")
 	}
 	t.printServices(r)
+	t.printLinks(r)
 	t.printf("\n%s%s, %s\n", stepCounts(j.report), plural(r.Requests.Reads, "read"), plural(r.Requests.Writes, "write"))
 }
 
@@ -132,4 +134,12 @@ func (t *tool) printInterrupted(ctx context.Context, j *job) {
 			fmt.Fprintf(t.stderr, "  %-12s  %s %s\n", text, operation(op), label(op.Target()))
 		}
 	}
+}
+
+// firstFew joins list, cut after n entries.
+func firstFew(list []string, n int) string {
+	if len(list) > n {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:n], ", "), len(list)-n)
+	}
+	return strings.Join(list, ", ")
 }
