@@ -43,15 +43,21 @@ func (o Origin) String() string {
 	if text == "" {
 		text = string(o.Source)
 	}
-	if o.Note != "" {
-		text += ": " + o.Note
+	switch {
+	case o.Note == "":
+		return text
+	case o.Source == SourceObserved && o.Field == "":
+		return o.Note
+	default:
+		return text + ": " + o.Note
 	}
-	return text
 }
 
 var byDefault = Origin{Source: SourceDefault}
 
-func annotated(key string) Origin { return Origin{Source: SourceAnnotation, Field: annotationField(key)} }
+func annotated(key string) Origin {
+	return Origin{Source: SourceAnnotation, Field: annotationField(key)}
+}
 
 // fieldOrigin is the origin that a field is.
 func fieldOrigin(field string) Origin {

@@ -296,4 +296,3 @@ func (x *portraitist) draw() Portrait {
 	}
 	return p
 }
-

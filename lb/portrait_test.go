@@ -284,5 +284,7 @@ func leadsTo(seen lb.Observed, l lb.LoadBalancer, frontend string, a lb.Address)
 		return f.Static == a.IP
 	}
 	return slices.ContainsFunc(seen.PublicIPs, func(p lb.SeenPublicIP) bool { return p.ID.Equal(f.PublicIP) && p.Address == a.IP }) ||
-		slices.ContainsFunc(seen.LoadBalancers, func(s lb.SeenLoadBalancer) bool { return s.ID.Equal(l.ID) && s.Assigned[f.Name] == a.IP && f.PublicIP == "" })
+		slices.ContainsFunc(seen.LoadBalancers, func(s lb.SeenLoadBalancer) bool {
+			return s.ID.Equal(l.ID) && s.Assigned[f.Name] == a.IP && f.PublicIP == ""
+		})
 }

@@ -43,7 +43,11 @@ func (e explainer) portrait(p Portrait) {
 		e.piece(one, one.Text)
 	}
 	for _, f := range p.Frontends {
-		e.piece(f.Piece, f.Address.String())
+		address := "(known after apply)"
+		if f.Address.Known() {
+			address = f.Address.String()
+		}
+		e.piece(f.Piece, address)
 	}
 	for _, one := range p.PublicIPs {
 		e.piece(one, one.Text)

@@ -287,7 +287,7 @@ func (m ruleMaker) ownProbe(i int) (*probeDraft, *fieldError) {
 			Name: m.name(protocolOf(port), port.Port), Port: number,
 			IntervalSeconds: first(5, own.IntervalSeconds, m.cfg.Probe.IntervalSeconds), Threshold: first(2, own.Threshold, m.cfg.Probe.Threshold),
 		},
-		field: field,
+		field:    field,
 		interval: firstOrigin(own.IntervalSeconds, annotations.KeyPortProbeInterval, port.Port, m.cfg.Probe.IntervalSeconds, annotations.KeyProbeInterval),
 		repeated: firstOrigin(own.Threshold, annotations.KeyPortProbeThreshold, port.Port, m.cfg.Probe.Threshold, annotations.KeyProbeThreshold),
 	}

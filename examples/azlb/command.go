@@ -128,20 +128,21 @@ func (t *tool) cloudFlags(c *cobra.Command) {
 	f.BoolVar(&t.flags.strict, "strict", false, "with --fake: also refuse what Azure is only sometimes reported to refuse")
 }
 
-// linkFlags adds the flags that say what may become of private link services. Without any, none is lost but with its last Service.
+// linkFlags adds the flags that say what may become of private link services. Without any, none is lost but with its last Service. The names
+// at the end are those of lb.PrivateLinkPolicy, which findings name.
 func (t *tool) linkFlags(c *cobra.Command) {
 	f, p := c.Flags(), &t.flags.link
 	f.BoolVar(&p.RefuseOnDelete, "pls-keep-deleted", false,
-		"keep the private link service of a Service that is deleted, and its frontend (default: it goes, and its consumers are cut off)")
+		"keep the private link service of a Service that is deleted, and its frontend (default: it goes, and its consumers are cut off; RefuseOnDelete)")
 	f.BoolVar(&p.RemoveOnUnrequest, "pls-remove-unrequested", false,
-		"remove private link services that no Service asks for any more, unless endpoints are connected (default: they stay)")
-	f.BoolVar(&p.RemoveConnected, "pls-remove-connected", false, "with --pls-remove-unrequested: although endpoints are connected")
+		"remove private link services that no Service asks for any more, unless endpoints are connected (default: they stay; RemoveOnUnrequest)")
+	f.BoolVar(&p.RemoveConnected, "pls-remove-connected", false, "with --pls-remove-unrequested: although endpoints are connected (RemoveConnected)")
 	f.BoolVar(&p.AllowRecreate, "pls-recreate", false,
-		"allow changes that need a new private link service, with a new alias and without its consumers (default: the Service is held)")
+		"allow changes that need a new private link service, with a new alias and without its consumers (default: the Service is held; AllowRecreate)")
 	f.BoolVar(&p.AdoptUnmanaged, "pls-adopt", false,
-		"take over private link services without any cluster's tag when the Service of their frontend asks for one (default: the Service is held)")
+		"take over private link services without any cluster's tag when the Service of their frontend asks for one (default: the Service is held; AdoptUnmanaged)")
 	f.BoolVar(&p.KeepSubnetPolicies, "pls-keep-subnet-policies", false,
-		"leave the network policies of subnets alone; Services whose private link service they keep out are held (default: they are switched off)")
+		"leave the network policies of subnets alone; Services whose private link service they keep out are held (default: they are switched off; KeepSubnetPolicies)")
 }
 
 // syncFlags adds the flags of commands that plan.

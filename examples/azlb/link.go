@@ -122,4 +122,3 @@ func (t *tool) printLinks(r result) {
 		}
 	}
 }
-
