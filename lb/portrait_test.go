@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/google/go-cmp/cmp"
@@ -157,6 +158,7 @@ func wantedBy(in lb.Objects, seen lb.Observed, want lb.Desired) map[string][]str
 			}
 			name := nameOfService(s)
 			users[strings.ToLower(r.Frontend)] = append(users[strings.ToLower(r.Frontend)], name)
+			add(l.ID, name)
 			add(l.ID.Child(armid.LoadBalancingRules, r.Name), name)
 			add(l.ID.Child(armid.BackendAddressPools, r.Pool), name)
 			if r.Probe != "" {
@@ -181,7 +183,7 @@ func wantedBy(in lb.Objects, seen lb.Observed, want lb.Desired) map[string][]str
 			key := strings.ToLower(f.Name)
 			users[key] = append(users[key], asked(l.ID.Child(armid.FrontendIPConfigurations, f.Name))...)
 			if s, ok := ownerOf(f.Name); ok && !slices.ContainsFunc(l.Rules, func(r lb.Rule) bool { o, _ := ownerOf(r.Name); return o.UID == s.UID }) {
-				if r := results[nameOfService(s)]; r.Held || r.Service.Name == "" {
+				if keeps(in, results, s) {
 					users[key] = append(users[key], nameOfService(s))
 				}
 			}
@@ -204,9 +206,8 @@ func wantedBy(in lb.Objects, seen lb.Observed, want lb.Desired) map[string][]str
 			id := g.ID.Child(armid.SecurityRules, r.Name)
 			for _, s := range in.Services {
 				name := nameOfService(s)
-				result, served := results[name]
 				asked := slices.ContainsFunc(want.Causes[id.Key()], func(c lb.Cause) bool { return c.Service == name && c.Reason == lb.ReasonService })
-				if asked || (result.Held || !served) && reaches(seen, want, r, s) {
+				if asked || keeps(in, results, s) && reaches(seen, want, r, s) {
 					add(id, name)
 				}
 			}
@@ -218,7 +219,7 @@ func wantedBy(in lb.Objects, seen lb.Observed, want lb.Desired) map[string][]str
 // reaches reports whether a security rule lets traffic through that a load-balancing rule of the Service takes, by address, protocol and port.
 func reaches(seen lb.Observed, want lb.Desired, sec lb.SecurityRule, svc corev1.Service) bool {
 	for _, l := range want.LoadBalancers {
-		for _, r := range l.Rules {
+		for _, r := range slices.Concat(l.Rules, ruleless(l, svc)) {
 			if !strings.EqualFold(r.Name[:min(len(r.Name), 32)], base(svc)) {
 				continue
 			}
@@ -243,6 +244,45 @@ func reaches(seen lb.Observed, want lb.Desired, sec lb.SecurityRule, svc corev1.
 	return false
 }
 
+// keeps reports whether a Service keeps what it has: held, of another class, or not among those that are worked on.
+func keeps(in lb.Objects, results map[types.NamespacedName]lb.ServiceResult, s corev1.Service) bool {
+	r, served := results[nameOfService(s)]
+	return r.Held || !served && (s.Spec.LoadBalancerClass != nil || len(in.Only) > 0 && !slices.Contains(in.Only, nameOfService(s)))
+}
+
+// ruleless are the rules that the ports without one would have: the security group lets them in like any other.
+func ruleless(l lb.LoadBalancer, svc corev1.Service) []lb.Rule {
+	cfg, _ := annotations.Parse(&svc)
+	frontends := map[string]bool{}
+	for _, f := range l.Frontends {
+		frontends[f.Name] = strings.EqualFold(f.Name[:min(len(f.Name), 32)], base(svc))
+	}
+	for _, r := range l.Rules {
+		if strings.EqualFold(r.Name[:min(len(r.Name), 32)], base(svc)) {
+			frontends[r.Frontend] = true
+		}
+	}
+	var rules []lb.Rule
+	for _, port := range svc.Spec.Ports {
+		for name, uses := range frontends {
+			for _, pool := range l.Pools {
+				if !uses || !cfg.Ports[port.Port].NoRule {
+					continue
+				}
+				protocol := lb.TCP
+				if port.Protocol == corev1.ProtocolUDP {
+					protocol = lb.UDP
+				}
+				rules = append(rules, lb.Rule{
+					Name: base(svc), Frontend: name, Pool: pool.Name, Protocol: protocol, FloatingIP: cfg.Rules.FloatingIP,
+					FrontendPort: uint16(port.Port), BackendPort: uint16(port.NodePort),
+				})
+			}
+		}
+	}
+	return rules
+}
+
 // wasIn reports whether a security rule, or a wider one, had the destination.
 func wasIn(seen lb.Observed, sec lb.SecurityRule, a lb.Address) bool {
 	return slices.ContainsFunc(seen.SecurityGroups[0].Rules, func(r lb.SecurityRule) bool {
@@ -253,9 +293,14 @@ func wasIn(seen lb.Observed, sec lb.SecurityRule, a lb.Address) bool {
 
 // unexplained reports whether an address is neither that of a frontend or of a managed public IP nor of a member.
 func unexplained(seen lb.Observed, a lb.Address) bool {
+	const ours = "a0000000"
 	tagged := func(p lb.SeenPublicIP) bool {
 		_, ok := p.Tags.Get("k8s-azure-service")
-		return ok || strings.Contains(string(p.Attached), "/a0000000")
+		return ok || strings.Contains(string(p.Attached), "/"+ours) || slices.ContainsFunc(seen.LoadBalancers, func(l lb.SeenLoadBalancer) bool {
+			return slices.ContainsFunc(l.Rules, func(r lb.Rule) bool {
+				return strings.HasPrefix(r.Name, ours) && l.ID.Child(armid.FrontendIPConfigurations, r.Frontend).Equal(p.Attached)
+			})
+		})
 	}
 	return a.IP.IsValid() && !slices.ContainsFunc(seen.PublicIPs, func(p lb.SeenPublicIP) bool { return p.Address == a.IP && tagged(p) }) &&
 		!slices.ContainsFunc(seen.LoadBalancers, func(l lb.SeenLoadBalancer) bool {
@@ -272,11 +317,17 @@ func isMember(l lb.LoadBalancer, pool string, a lb.Address) bool {
 
 // leadsTo reports whether a is the address that a frontend has, or will have.
 func leadsTo(seen lb.Observed, l lb.LoadBalancer, frontend string, a lb.Address) bool {
-	i := slices.IndexFunc(l.Frontends, func(f lb.Frontend) bool { return strings.EqualFold(f.Name, frontend) })
+	frontends := slices.Clone(l.Frontends)
+	for _, s := range seen.LoadBalancers {
+		if s.ID.Equal(l.ID) {
+			frontends = append(frontends, s.Frontends...) // who is held may be on somebody else's
+		}
+	}
+	i := slices.IndexFunc(frontends, func(f lb.Frontend) bool { return strings.EqualFold(f.Name, frontend) })
 	if i < 0 {
 		return false
 	}
-	f := l.Frontends[i]
+	f := frontends[i]
 	if !a.Known() {
 		return a.Of.Equal(f.PublicIP) || a.Of.Equal(l.ID.Child(armid.FrontendIPConfigurations, f.Name))
 	}
