@@ -295,12 +295,10 @@ func (x *portraitist) link(want pls.PrivateLinkService) LinkPiece {
 	owner, _ := want.Tag(pls.TagOwner)
 	p.Owner = parseName(owner)
 	from := func(key string, otherwise Origin) Origin {
-		switch {
-		case p.Asked == Origin{}:
+		if (p.Asked == Origin{}) {
 			return Origin{SourceObserved, "", ownerNote(owner, x.s)}
-		default:
-			return textOrigin(x.s.obj, key, otherwise)
 		}
+		return textOrigin(x.s.obj, key, otherwise)
 	}
 	put := func(name, value string, o Origin) {
 		if value != "" {

@@ -120,7 +120,10 @@ func TestPrivateLinkFlags(t *testing.T) {
 	alone := func(s string) string { // only the node is left
 		return s[strings.LastIndex(s, "---\n")+4:]
 	}
-	owner := func(s string) string { return s[:strings.Index(s, "---\n")] + "---\n" + alone(s) } // without the guest
+	owner := func(s string) string { // without the guest
+		first, _, _ := strings.Cut(s, "---\n")
+		return first + "---\n" + alone(s)
+	}
 	readdressed := func(s string) string { return strings.ReplaceAll(owner(s), "10.1.0.200", "10.1.0.201") }
 	resettled := func(s string) string { // NAT addresses in a subnet that has network policies
 		s = strings.ReplaceAll(owner(s), "ip-configuration-subnet: apps", "ip-configuration-subnet: nodes")
