@@ -58,7 +58,7 @@ func ensureAll(ctx context.Context, r *provider.Reconciler, in lb.Objects) []err
 
 // TestManyEnsureAtOnce: a hundred goroutines and more, each for a Service of its own, on a fresh cluster.
 func TestManyEnsureAtOnce(t *testing.T) {
-	var alone time.Duration
+	const alone = 4 * time.Second // public IP, load balancer, security group
 	for _, n := range []int{1, 100, 300, 600} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -72,8 +72,8 @@ func TestManyEnsureAtOnce(t *testing.T) {
 					}
 				}
 				took := time.Since(start)
-				if n == 1 {
-					alone = took
+				if n == 1 && took != alone {
+					t.Errorf("one Service took %v, want %v", took, alone)
 				}
 				_, writes := requests(cloud)
 				t.Logf("%d Services: %v, writes %v", n, took, writes)
@@ -582,4 +582,33 @@ func TestEnsureReportHasOwnSteps(t *testing.T) {
 		}
 		all.Wait()
 	})
+}
+
+// canceller ends a context as soon as it has carried out a number of operations.
+type canceller struct {
+	*fake.Cloud
+	after  int
+	cancel context.CancelFunc
+}
+
+func (c *canceller) Do(ctx context.Context, op lb.Op) (provider.Receipt, error) {
+	receipt, err := c.Cloud.Do(ctx, op)
+	if c.after--; c.after == 0 {
+		c.cancel()
+	}
+	return receipt, err
+}
+
+// Nothing is written any more once the only caller's context has ended, however soon.
+func TestNoWriteAfterTheEnd(t *testing.T) {
+	for n := range 5 {
+		cloud := lbtest.Cloud()
+		ctx, cancel := context.WithCancel(t.Context())
+		r := provider.NewReconciler(&canceller{cloud, n + 1, cancel}, lbtest.Cluster(), &provider.Options{Parallel: 1, Clock: cloud.Clock()})
+		report, err := r.Sync(ctx, lb.Objects{Services: lbtest.Services(4), Nodes: lbtest.Nodes(1)})
+		if _, writes := requests(cloud); !errors.Is(err, context.Canceled) || total(writes) != n+1 || report.Writes != n+1 {
+			t.Errorf("%v, writes %v, want %d", err, writes, n+1)
+		}
+		cancel()
+	}
 }

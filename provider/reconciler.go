@@ -42,6 +42,8 @@ type Reconciler struct {
 	writing  map[string]*batch // by key of a top-level resource: who writes it
 	working  map[types.NamespacedName]int
 	active   map[*batch]bool // being carried out
+	syncs    int             // Syncs that are not answered
+	wishes   map[types.NamespacedName]*wish
 	told     map[types.NamespacedName]string
 }
 
@@ -71,7 +73,7 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 	}
 	return &Reconciler{
 		provider: p, cluster: c, opts: opts, planner: arithmetic{}, slots: make(chan struct{}, opts.Parallel), snapshot: newSnapshot(),
-		writing: map[string]*batch{}, working: map[types.NamespacedName]int{}, active: map[*batch]bool{}, told: map[types.NamespacedName]string{},
+		writing: map[string]*batch{}, working: map[types.NamespacedName]int{}, active: map[*batch]bool{}, wishes: map[types.NamespacedName]*wish{}, told: map[types.NamespacedName]string{},
 	}
 }
 

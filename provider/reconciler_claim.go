@@ -55,6 +55,35 @@ func (w *work) finish() {
 	w.r.kick()
 }
 
+// crowd is the context of a work. It has ended once those of all its callers have: not a moment later, when they have noticed, for until then
+// another write might start.
+type crowd struct {
+	context.Context
+	work *work
+}
+
+func (c crowd) Err() error {
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	c.work.r.mu.Lock()
+	defer c.work.r.mu.Unlock()
+	var cause error
+	for _, call := range c.work.batch.calls {
+		if call.answered {
+			continue
+		}
+		if call.ctx.Err() == nil {
+			return nil
+		}
+		cause = context.Cause(call.ctx)
+	}
+	if cause != nil {
+		c.work.cancel(cause)
+	}
+	return c.Context.Err()
+}
+
 func (w *work) close(i int) {
 	if !w.open[i] {
 		return

@@ -12,17 +12,42 @@ import (
 	"github.com/azlb/azlb/lb"
 )
 
+// wish is what a call for one Service asks for.
+type wish struct {
+	kind     callKind
+	order    uint64
+	service  *corev1.Service // as the call has it; nil: it has not
+	rejected error
+	answered bool
+}
+
+func (c *call) wish() *wish {
+	w := &wish{kind: c.kind, order: c.order, rejected: c.in.Rejected[c.name]}
+	if i := slices.IndexFunc(c.in.Services, func(s corev1.Service) bool { return nameOf(&s) == c.name }); i >= 0 {
+		w.service = &c.in.Services[i]
+	}
+	return w
+}
+
 // input merges what the calls of b were given into the objects to plan for. The latest input has the say, or that of the latest Sync, which
 // alone may say that a Service is gone; but each Service that a call names is as the latest call for it has it. Every input was complete at
-// its moment, so each Service is as its own caller saw it, and all others as they were seen last.
-func (b *batch) input(now time.Time) lb.Objects {
+// its moment, so each Service is as its own caller saw it, and all others as they were seen last. others are the wishes of calls that are not
+// in b: a Sync knows nothing of those that came after it.
+func (b *batch) input(others map[types.NamespacedName]*wish, now time.Time) lb.Objects {
 	var in lb.Objects
+	own := map[types.NamespacedName]*wish{}
 	for _, c := range b.calls {
-		if c.kind == syncing || !b.has(syncing) {
-			in = c.in
+		if c.kind != syncing && b.has(syncing) {
+			continue
+		}
+		if in = c.in; c.kind == syncing {
+			for name, w := range others {
+				if delete(own, name); !w.answered || w.order > c.order {
+					own[name] = w
+				}
+			}
 		}
 	}
-	own := map[types.NamespacedName]*call{}
 	everything := false
 	in.Only = nil
 	for _, c := range b.calls {
@@ -31,7 +56,7 @@ func (b *batch) input(now time.Time) lb.Objects {
 			in.Only = append(in.Only, c.in.Only...)
 			continue
 		}
-		own[c.name] = c
+		own[c.name] = c.wish()
 		in.Only = append(in.Only, c.name)
 	}
 	slices.SortFunc(in.Only, compareNames)
@@ -46,25 +71,25 @@ func (b *batch) input(now time.Time) lb.Objects {
 }
 
 // overlay returns services with those that calls name as these have them.
-func overlay(services []corev1.Service, own map[types.NamespacedName]*call, now time.Time) []corev1.Service {
+func overlay(services []corev1.Service, own map[types.NamespacedName]*wish, now time.Time) []corev1.Service {
 	var list []corev1.Service
 	there := map[types.NamespacedName]bool{}
 	add := func(s corev1.Service) {
 		name := nameOf(&s)
-		c := own[name]
-		if there[name] && c != nil {
+		w := own[name]
+		if there[name] && w != nil {
 			return
 		}
 		there[name] = true
-		if c != nil && c.kind == deleting && s.DeletionTimestamp == nil {
+		if w != nil && w.kind == deleting && s.DeletionTimestamp == nil {
 			gone := metav1.NewTime(now)
 			s.DeletionTimestamp = &gone
 		}
 		list = append(list, s)
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(own), compareNames) {
-		if i := slices.IndexFunc(own[name].in.Services, func(s corev1.Service) bool { return nameOf(&s) == name }); i >= 0 {
-			add(own[name].in.Services[i])
+		if own[name].service != nil {
+			add(*own[name].service)
 		}
 	}
 	for i := range services {
@@ -74,16 +99,63 @@ func overlay(services []corev1.Service, own map[types.NamespacedName]*call, now 
 }
 
 // overlayRejected is overlay for what callers know to be refused.
-func overlayRejected(rejected map[types.NamespacedName]error, own map[types.NamespacedName]*call) map[types.NamespacedName]error {
+func overlayRejected(rejected map[types.NamespacedName]error, own map[types.NamespacedName]*wish) map[types.NamespacedName]error {
 	all := maps.Clone(rejected)
-	for name, c := range own {
+	for name, w := range own {
 		delete(all, name)
-		if err := c.in.Rejected[name]; err != nil {
+		if w.rejected != nil {
 			if all == nil {
 				all = map[types.NamespacedName]error{}
 			}
-			all[name] = err
+			all[name] = w.rejected
 		}
+	}
+	return all
+}
+
+// note keeps what a call for a Service asks for, for Syncs that do not know of it. r.mu is held.
+func (r *Reconciler) note(c *call) {
+	if c.kind == syncing {
+		r.syncs++
+		return
+	}
+	c.wished = c.wish()
+	if c.wished.service != nil {
+		c.wished.service = c.wished.service.DeepCopy() // it may be needed when the caller has gone
+	}
+	r.wishes[c.name] = c.wished
+}
+
+// forget drops what no Sync can be mistaken about any more, once c is answered. r.mu is held.
+func (r *Reconciler) forget(c *call) {
+	if c.kind == syncing {
+		r.syncs--
+	} else {
+		c.wished.answered = true
+	}
+	if r.syncs > 0 {
+		return
+	}
+	if c.kind != syncing {
+		if r.wishes[c.name] == c.wished {
+			delete(r.wishes, c.name)
+		}
+		return
+	}
+	maps.DeleteFunc(r.wishes, func(_ types.NamespacedName, w *wish) bool { return w.answered })
+}
+
+// wished returns what other calls than those of b ask for, if b can be mistaken about it.
+func (r *Reconciler) wished(b *batch) map[types.NamespacedName]*wish {
+	if !b.has(syncing) {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[types.NamespacedName]*wish, len(r.wishes))
+	for name, w := range r.wishes {
+		now := *w // answered may change
+		all[name] = &now
 	}
 	return all
 }

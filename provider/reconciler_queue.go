@@ -28,6 +28,7 @@ type call struct {
 	since uint64 // of the snapshot, when it came
 
 	batch     *batch // with Reconciler.mu
+	wished    *wish  // with Reconciler.mu
 	cancelled bool   // with Reconciler.mu
 	answered  bool   // with Reconciler.mu
 
@@ -85,6 +86,7 @@ func (r *Reconciler) do(c *call) {
 	}
 	r.calls++
 	c.order, c.since = r.calls, r.snapshot.next()
+	r.note(c)
 	r.enqueue(&batch{calls: []*call{c}})
 	r.mu.Unlock()
 	select {
@@ -134,6 +136,7 @@ func (r *Reconciler) answer(c *call) {
 		return
 	}
 	c.answered = true
+	r.forget(c)
 	c.batch = nil
 	close(c.done)
 	if len(r.queue) > 0 {
@@ -218,7 +221,7 @@ func (r *Reconciler) take() []*batch {
 		}
 	}
 	if !ready {
-		r.queue = append(rest, idle...)
+		r.queue = slices.Concat(rest, idle)
 		return units
 	}
 	all := &batch{}

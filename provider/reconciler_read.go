@@ -53,13 +53,13 @@ func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part) {
 			r.tellDrift(drift)
 			return
 		}
-		r.fail(waiting, ctx, err)
+		r.fail(ctx, waiting, err)
 		r.mu.Unlock()
 	})
 }
 
 // fail answers everybody who waited for something that could not be read. r.mu is held.
-func (r *Reconciler) fail(waiting *reading, ctx context.Context, err error) {
+func (r *Reconciler) fail(ctx context.Context, waiting *reading, err error) {
 	if ctx.Err() != nil {
 		r.kick() // whoever joined meanwhile reads by itself
 		return

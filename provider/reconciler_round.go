@@ -19,7 +19,7 @@ const (
 
 // prepare plans for b and starts what can be done of the plan, or lets b wait for what it needs. r.mu is not held.
 func (r *Reconciler) prepare(b *batch) {
-	in := b.input(r.opts.Clock.Now())
+	in := b.input(r.wished(b), r.opts.Clock.Now())
 	scope := r.planner.scope(r.cluster, in)
 	r.mu.Lock()
 	if r.dropCancelled(b); len(b.calls) == 0 {
@@ -148,7 +148,7 @@ func (r *Reconciler) carryOut(b *batch) {
 	r.opts.OnEvent(Planned{Round: number, Plan: w.plan})
 	opts := r.opts
 	opts.OnEvent = r.tell
-	done, err := apply(w.ctx, r.provider, w.plan, &opts, w)
+	done, err := apply(crowd{w.ctx, w}, r.provider, w.plan, &opts, w)
 	if errors.Is(err, ErrPlan) {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -231,6 +231,13 @@ func (s *snapshot) written(op lb.Op, receipt Receipt) {
 	if !s.fold(op, receipt.Seen) {
 		s.doubt(partOf(top))
 	}
+	switch op.(type) {
+	case lb.PutNetworkInterface:
+		s.doubt(partBalancing) // load balancers show which interfaces are in their pools
+	case lb.MigrateBackendPools:
+		s.doubt(partBalancing)
+		s.doubt(partInterfaces)
+	}
 	if top.Is(armid.LoadBalancers) {
 		s.attach(top)
 	}
