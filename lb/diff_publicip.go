@@ -194,6 +194,19 @@ func (d *differ) updatePublicIP(seen, want PublicIP, failed bool) {
 	case len(fields) > 0:
 		d.ipPuts[seen.ID.Key()] = write
 		d.beforeUsers(seen.ID, write)
+		if failed && before.SKU == after.SKU {
+			d.beforeKeepers(seen.ID, write)
+		}
+	}
+}
+
+// beforeKeepers lets write, which mends the failed public IP ip, come before the first of two writes of a load balancer that has ip in it
+// still: ARM refuses what refers to a failed resource.
+func (d *differ) beforeKeepers(ip ID, write *draft) {
+	for _, u := range d.ipUsers[ip.Key()].before {
+		if first := u.lb.first; first != nil && u.lb.release(u.frontend) != first {
+			d.steps.require(write, first)
+		}
 	}
 }
 
