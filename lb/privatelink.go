@@ -85,6 +85,20 @@ func (d *outline) linkRequests() map[string][]*service {
 			asked[frontend.Key()] = append(asked[frontend.Key()], s)
 		}
 	}
+	for key, list := range asked {
+		// Whose frontend it is comes first, as when nothing was there yet, so that a plan in the middle of another one decides alike.
+		base := d.owner(ID(key).Name())
+		slices.SortStableFunc(list, func(x, y *service) int {
+			switch {
+			case x.base == base && y.base != base, older(x, y) && y.base != base:
+				return -1
+			case x.base != y.base:
+				return 1
+			default:
+				return 0
+			}
+		})
+	}
 	return asked
 }
 
