@@ -241,12 +241,12 @@ var registry = []Key{
 		Doc:  "Connections begin with a PROXY protocol header, which the pods must understand.",
 		read: boolean(func(c *Config) *bool { return &c.PrivateLink.ProxyProtocol }),
 	}, {
-		Name: KeyPLSVisibility, Grammar: Words, Range: "subscription ids, or * for everybody", Default: "whoever has a role on it",
+		Name: KeyPLSVisibility, Grammar: Words, Range: "at most 100 subscription ids, or * for everybody", Default: "whoever has a role on it",
 		Scope: ScopePrivateLink, Outcome: Default,
 		Doc:  "Subscriptions that can see the private link service.",
 		read: readVisibility,
 	}, {
-		Name: KeyPLSAutoApproval, Grammar: Words, Range: "subscription ids", Default: "none", Scope: ScopePrivateLink, Outcome: Default,
+		Name: KeyPLSAutoApproval, Grammar: Words, Range: "at most 100 subscription ids", Default: "none", Scope: ScopePrivateLink, Outcome: Default,
 		Doc:  "Subscriptions whose connections need no approval.",
 		read: words(func(c *Config) *[]string { return &c.PrivateLink.AutoApproval }),
 	},

@@ -346,6 +346,9 @@ func (c *Cloud) put(call Call) (Answer, *provider.OpError) {
 		status = http.StatusCreated
 	}
 	body, source := call.Body, armwire.Object(nil)
+	if kind == armid.PrivateEndpointConnections {
+		return c.decide(call)
+	}
 	if parent != nil {
 		source = parent.body
 	}
@@ -420,6 +423,10 @@ func (c *Cloud) delete(call Call) (Answer, *provider.OpError) {
 		return Answer{}, refuse(405, "MethodNotAllowed", "", "The resource type %s cannot be deleted by itself.", call.ID.Type())
 	}
 	body := withoutChild(r.body, kind, name)
+	if kind == armid.PrivateEndpointConnections {
+		c.store(r.id, body) // the rules are about the service, which stays as it is
+		return Answer{Status: 200}, nil
+	}
 	if err := c.write(top, body, body); err != nil {
 		return Answer{}, err
 	}

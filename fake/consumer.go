@@ -8,6 +8,7 @@ import (
 	"github.com/azlb/azlb/internal/armwire"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
+	"github.com/azlb/azlb/provider"
 )
 
 // ConnectionStatus is how far a private endpoint connection got.
@@ -77,6 +78,36 @@ func (c *Cloud) Disconnect(service lb.ID, name string) error {
 	return c.move(service, name, Disconnected, Pending, Approved, Rejected)
 }
 
+// decide is an ordinary client letting a connection through or refusing it, with a reason. Nothing else of a connection is the owner's to
+// write, and only a consumer can make one. c.mu is held.
+func (c *Cloud) decide(call Call) (Answer, *provider.OpError) {
+	old := c.bare(call.ID)
+	if old == nil {
+		return Answer{}, notFound(call.ID)
+	}
+	state := merge(connectionState(Pending), armwire.Clone(object(call.Body, "properties", "privateLinkServiceConnectionState")))
+	switch to := text(state, "status"); {
+	case equalFold(text(old, "properties", "privateLinkServiceConnectionState", "status"), string(Disconnected)):
+		return Answer{}, refuse(http.StatusBadRequest, "PrivateEndpointConnectionIsDisconnected", "",
+			"Private endpoint connection %s has lost its private endpoint and can only be deleted.", call.ID)
+	case equalFold(to, string(Approved)):
+		state["status"] = string(Approved)
+	case equalFold(to, string(Rejected)):
+		state["status"] = string(Rejected)
+	default:
+		return Answer{}, refuse(http.StatusBadRequest, "InvalidPrivateEndpointConnectionStatus", "",
+			"The status '%s' of private endpoint connection %s is invalid: it can be Approved or Rejected.", to, call.ID)
+	}
+	patch := armwire.Object{"properties": armwire.Object{"privateLinkServiceConnectionState": state}}
+	if err := c.force(call.ID, merge(armwire.Clone(old), patch)); err != nil {
+		return Answer{}, refuse(http.StatusBadRequest, "InvalidRequestFormat", "", "%s: %v", call.ID, err)
+	}
+	return Answer{Status: http.StatusOK, Body: c.read(call.ID)}, nil
+}
+
+// maxEndpoints is how many private endpoints one private link service can have (Azure limits, Private Link).
+const maxEndpoints = 1000
+
 // connect makes a connection. c.mu is held.
 func (c *Cloud) connect(service lb.ID, name, subscription string, status ConnectionStatus) error {
 	id := service.Child(armid.PrivateEndpointConnections, name)
@@ -85,6 +116,10 @@ func (c *Cloud) connect(service lb.ID, name, subscription string, status Connect
 	}
 	if c.bare(id) != nil {
 		return fmt.Errorf("fake: connection %s is there already", id)
+	}
+	if n := len(objects(c.bare(service), "properties", armid.PrivateEndpointConnections)); n >= maxEndpoints {
+		return refuse(http.StatusBadRequest, "PrivateEndpointsPerPrivateLinkServiceLimitReached", service,
+			"Private link service %s has %d private endpoints; at most %d are allowed.", service, n, maxEndpoints)
 	}
 	endpoint := armid.Resource(subscription, "consumer", "Microsoft.Network/privateEndpoints", name)
 	return c.force(id, armwire.Object{"name": name, "properties": armwire.Object{

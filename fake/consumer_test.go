@@ -1,6 +1,9 @@
 package fake_test
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/azlb/azlb/fake"
@@ -8,6 +11,7 @@ import (
 	"github.com/azlb/azlb/internal/lbtest"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
+	"github.com/azlb/azlb/provider"
 )
 
 const (
@@ -80,5 +84,93 @@ func TestConnectionsMove(t *testing.T) {
 	}
 	if list := seen.PrivateLinkServices[0].Connections; len(list) != 1 || list[0].Status != string(fake.Disconnected) {
 		t.Errorf("connections %v", list)
+	}
+}
+
+// TestDecisions are what an ordinary client can do to a connection: let it through, refuse it and remove it, and nothing else.
+func TestDecisions(t *testing.T) {
+	c, id := consumerCloud(t, []any{"*"}, nil)
+	if _, err := c.ConnectFrom(id, "pe", guestSub); err != nil {
+		t.Fatal(err)
+	}
+	state := func(status string) armwire.Object {
+		return armwire.Object{"properties": armwire.Object{
+			"privateEndpoint":                   armwire.Object{"id": "stolen"},
+			"privateLinkServiceConnectionState": armwire.Object{"status": status, "description": "because"},
+		}}
+	}
+	for _, step := range []struct {
+		name, method, connection string
+		body                     armwire.Object
+		status                   int
+		code                     string
+		then                     fake.ConnectionStatus // empty: not there
+	}{
+		{"approve, in any case", "PUT", "pe", state("approved"), 200, "", fake.Approved},
+		{"once more", "PUT", "PE", state("Approved"), 200, "", fake.Approved},
+		{"reject", "PUT", "pe", state("Rejected"), 200, "", fake.Rejected},
+		{"wait again", "PUT", "pe", state("Pending"), 400, "InvalidPrivateEndpointConnectionStatus", fake.Rejected},
+		{"disconnect for the consumer", "PUT", "pe", state("Disconnected"), 400, "InvalidPrivateEndpointConnectionStatus", fake.Rejected},
+		{"say nothing", "PUT", "pe", armwire.Object{}, 400, "InvalidPrivateEndpointConnectionStatus", fake.Rejected},
+		{"make one", "PUT", "other", state("Approved"), 404, "ResourceNotFound", fake.Rejected},
+		{"remove", "DELETE", "pe", nil, 200, "", ""},
+		{"remove what is gone", "DELETE", "pe", nil, 204, "", ""},
+	} {
+		answer, err := c.Call(t.Context(), fake.Call{Method: step.method, ID: id.Child(armid.PrivateEndpointConnections, step.connection), Body: step.body})
+		refusal, refused := errors.AsType[*provider.OpError](err)
+		switch {
+		case refused && (refusal.Status != step.status || refusal.Code != step.code), !refused && (err != nil || answer.Status != step.status):
+			t.Errorf("%s: status %d, error %v, want %d %s", step.name, answer.Status, err, step.status, step.code)
+		}
+		if got := connectionOf(t, c, id); got != step.then {
+			t.Errorf("%s: the connection is %q, want %q", step.name, got, step.then)
+		}
+	}
+}
+
+// connectionOf reads the one connection of a service, whose endpoint must be the guest's, as a client does.
+func connectionOf(t *testing.T, c *fake.Cloud, service lb.ID) fake.ConnectionStatus {
+	t.Helper()
+	answer, err := c.Call(t.Context(), fake.Call{Method: "GET", ID: service + "/privateEndpointConnections"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.List) == 0 {
+		return ""
+	}
+	properties := answer.List[0]["properties"].(armwire.Object)
+	if endpoint := properties["privateEndpoint"].(armwire.Object)["id"].(string); lb.ID(endpoint).Subscription() != guestSub {
+		t.Errorf("endpoint %s", endpoint)
+	}
+	return fake.ConnectionStatus(properties["privateLinkServiceConnectionState"].(armwire.Object)["status"].(string))
+}
+
+// Whose endpoint is gone can only be removed.
+func TestDisconnectedCannotBeApproved(t *testing.T) {
+	c, id := consumerCloud(t, nil, nil)
+	if err := c.Connect(id, "pe", fake.Disconnected); err != nil {
+		t.Fatal(err)
+	}
+	body := armwire.Object{"properties": armwire.Object{"privateLinkServiceConnectionState": armwire.Object{"status": "Approved"}}}
+	_, err := c.Call(t.Context(), fake.Call{Method: "PUT", ID: id.Child(armid.PrivateEndpointConnections, "pe"), Body: body})
+	if refusal, ok := errors.AsType[*provider.OpError](err); !ok || refusal.Code != "PrivateEndpointConnectionIsDisconnected" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestEndpointsPerService(t *testing.T) {
+	c, id := consumerCloud(t, nil, nil)
+	list := make([]any, 1000)
+	for n := range list {
+		list[n] = armwire.Object{"name": fmt.Sprint("pe-", n), "properties": armwire.Object{"privateLinkServiceConnectionState": armwire.Object{"status": "Pending"}}}
+	}
+	fill := func(n int) error {
+		return c.Merge(id, armwire.Object{"properties": armwire.Object{armid.PrivateEndpointConnections: list[:n]}})
+	}
+	if err := errors.Join(fill(999), c.Connect(id, "last", fake.Pending), fill(1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Connect(id, "more", fake.Pending); err == nil || !strings.Contains(err.Error(), "PrivateEndpointsPerPrivateLinkServiceLimitReached") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -15,6 +15,8 @@ var serviceRules = []rule{
 	{"service-frontends", armid.PrivateLinkServices, onPut(checkServiceFrontends)},
 	// The load balancer is Standard, has no IPv6 frontend and at most 8 private link services.
 	{"service-load-balancer", armid.PrivateLinkServices, onPut(checkServiceBalancer)},
+	// A subscription has at most 800 private link services.
+	{"service-subscription", armid.PrivateLinkServices, onPut(checkServiceSubscription)},
 	// The pools behind the frontends hold network interfaces, not addresses.
 	{RuleServiceOnIPPool, armid.PrivateLinkServices, onPut(checkServicePools)},
 	// A public frontend has no rule with floating IP.
@@ -103,6 +105,24 @@ func checkServiceBalancer(w *write) *provider.OpError {
 	if len(services) > 8 {
 		return refuse(400, "PrivateLinkServicesPerLoadBalancerLimitReached", "",
 			"Load balancer %s has %d private link services; at most 8 are allowed.", idOf(l), len(services))
+	}
+	return nil
+}
+
+func checkServiceSubscription(w *write) *provider.OpError {
+	const most = 800
+	if w.old != nil {
+		return nil
+	}
+	n := 0
+	for _, r := range w.c.resources {
+		if r.id.Is(armid.PrivateLinkServices) && equalFold(r.id.Subscription(), w.id.Subscription()) {
+			n++
+		}
+	}
+	if n >= most {
+		return refuse(400, "PrivateLinkServicesPerSubscriptionLimitReached", "",
+			"Subscription %s has %d private link services; at most %d are allowed.", w.id.Subscription(), n, most)
 	}
 	return nil
 }

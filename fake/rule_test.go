@@ -428,6 +428,7 @@ var ruleTests = []struct {
 		"service-frontend-immutable", "moved", "privateLinkServices/svc", "PrivateLinkServiceFrontendCannotBeChanged",
 		[]edit{set(`{"properties":{"loadBalancerFrontendIpConfigurations":[{"id":"~/loadBalancers/served/frontendIPConfigurations/b"}]}}`)},
 	},
+	{"service-subscription", "the 801st", "privateLinkServices/new", "PrivateLinkServicesPerSubscriptionLimitReached", []edit{set(newPL)}},
 	{"service-connected", "deleted", "privateLinkServices/svc", "PrivateLinkServiceWithPrivateEndpointConnectionsCannotBeDeleted", nil},
 }
 
@@ -459,8 +460,11 @@ func uniInstance(number, state string, pools ...string) string {
 func TestRules(t *testing.T) {
 	for _, tt := range ruleTests {
 		t.Run(string(tt.rule)+"/"+tt.fact, func(t *testing.T) {
-			before := dump(t, prepared(t))
 			cloud := prepared(t)
+			if tt.rule == "service-subscription" {
+				crowd(t, cloud)
+			}
+			before := dump(t, cloud)
 			err := write(t, cloud, tt.id, tt.edits)
 			refusal, ok := errors.AsType[*provider.OpError](err)
 			if !ok || refusal.Code != tt.code || refusal.Kind == 0 || refusal.Status < 400 {
@@ -469,7 +473,11 @@ func TestRules(t *testing.T) {
 			if after := dump(t, cloud); after != before {
 				t.Error("a refused write changed the state")
 			}
-			if err := write(t, prepared(t, tt.rule), tt.id, tt.edits); err != nil && strings.Contains(err.Error(), tt.code) {
+			without := prepared(t, tt.rule)
+			if tt.rule == "service-subscription" {
+				crowd(t, without)
+			}
+			if err := write(t, without, tt.id, tt.edits); err != nil && strings.Contains(err.Error(), tt.code) {
 				t.Errorf("without the rule: %v", err)
 			}
 		})
@@ -491,6 +499,14 @@ func prepared(t *testing.T, waive ...fake.Rule) *fake.Cloud {
 		"simVirtualMachines":[`+uniInstance("0", "Succeeded", "second", "p")+`,`+uniInstance("1", "Updating")+`]}}`)
 	put(t, cloud, "privateLinkServices/svc/privateEndpointConnections/pe", `{"properties":{"privateLinkServiceConnectionState":{"status":"Approved"}}}`)
 	return cloud
+}
+
+// crowd gives the subscription all private link services that it can have.
+func crowd(t *testing.T, cloud *fake.Cloud) {
+	t.Helper()
+	for n := range 800 - 1 { // one is in the world
+		put(t, cloud, fmt.Sprintf("privateLinkServices/crowd-%d", n), `{"location":"westus","properties":{}}`)
+	}
 }
 
 func put(t *testing.T, cloud *fake.Cloud, path, body string) {

@@ -90,6 +90,7 @@ type Limits struct {
 	AddressesPerSecurityRule int // 4,000 sources and, separately, as many destinations over all rules of a group
 	RulesPerInterface        int // 299; passing it is a warning
 	LinksPerLoadBalancer     int // 8 private link services
+	LinksPerSubscription     int // 800 private link services; those in resource groups that are read count
 }
 
 func (l Limits) withDefaults() Limits {
@@ -104,6 +105,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.AddressesPerSecurityRule, 4000)
 	set(&l.RulesPerInterface, 299)
 	set(&l.LinksPerLoadBalancer, pls.MaxPerBalancer)
+	set(&l.LinksPerSubscription, pls.MaxPerSubscription)
 	return l
 }
 

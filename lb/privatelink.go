@@ -209,7 +209,7 @@ func (d *outline) buildLink(s *service, frontend ID, existing *SeenPrivateLinkSe
 		Service: s.name, Options: s.cfg.PrivateLink, Frontend: frontend, Location: d.c.Location, EdgeZone: d.c.EdgeZone,
 		Group: d.privateLinkGroup(s), Cluster: d.c.Name, Subnet: subnet.ID, Prefixes: subnet.Prefixes, Taken: d.takenAddresses(),
 		Tags: plsTags(d.c.Tags), Others: d.otherLinks(), Adopt: d.c.PrivateLink.AdoptUnmanaged,
-		MaxPerBalancer: d.c.Limits.LinksPerLoadBalancer,
+		MaxPerBalancer: d.c.Limits.LinksPerLoadBalancer, MaxPerSubscription: d.c.Limits.LinksPerSubscription,
 	}
 	if existing != nil {
 		r.Existing = &existing.PrivateLinkService

@@ -34,9 +34,11 @@ const (
 
 // Limits of Azure.
 const (
-	MaxAddresses     = 8   // NAT addresses of one private link service
-	MaxSubscriptions = 100 // in visibility and, separately, in auto-approval
-	MaxPerBalancer   = 8   // private link services of one load balancer
+	MaxAddresses       = 8    // NAT addresses of one private link service
+	MaxSubscriptions   = 100  // in visibility and, separately, in auto-approval
+	MaxPerBalancer     = 8    // private link services of one load balancer
+	MaxPerSubscription = 800  // private link services of one subscription
+	MaxEndpoints       = 1000 // private endpoints of one private link service
 )
 
 // Request is what a private link service should be. Only Frontend, Location, Group and Subnet are required.
@@ -62,6 +64,9 @@ type Request struct {
 	Adopt bool
 	// MaxPerBalancer is how many private link services a load balancer can have. Default: [MaxPerBalancer].
 	MaxPerBalancer int
+	// MaxPerSubscription is how many private link services a subscription can have. Default: [MaxPerSubscription]. Those in Others count; of
+	// what is in other resource groups only ARM knows.
+	MaxPerSubscription int
 }
 
 // Build returns the private link service that r asks for, and everything that stands in its way: with a finding that holds, the returned
@@ -91,6 +96,7 @@ func Build(r Request) (PrivateLinkService, []annotations.Finding) {
 	}
 	b.limits()
 	b.hidden()
+	b.full()
 	return want, b.findings
 }
 
@@ -139,17 +145,23 @@ func (b *builder) existing() {
 
 // room asks whether a new private link service finds its name free and its load balancer not full.
 func (b *builder) room(id armid.ID) {
-	n := 0
+	onBalancer, inSubscription := 0, 0
 	for _, o := range b.Others {
 		if o.ID.Equal(id) {
 			b.bad(annotations.KeyPLSName, fmt.Errorf("%w: private link service %s serves another frontend; choose another name", ErrForeign, id.Name()))
 		}
 		if slices.ContainsFunc(o.Frontends, func(f armid.ID) bool { return f.Top().Equal(b.Frontend.Top()) }) {
-			n++
+			onBalancer++
+		}
+		if strings.EqualFold(o.ID.Subscription(), id.Subscription()) {
+			inSubscription++
 		}
 	}
-	if n >= cmp.Or(b.MaxPerBalancer, MaxPerBalancer) {
+	if n := onBalancer; n >= cmp.Or(b.MaxPerBalancer, MaxPerBalancer) {
 		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: load balancer %s has %d, and can have no more; use another load balancer, or share a frontend", ErrLimit, b.Frontend.Top().Name(), n))
+	}
+	if n := inSubscription; n >= cmp.Or(b.MaxPerSubscription, MaxPerSubscription) {
+		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: subscription %s has %d, and can have no more; remove some, or share a frontend", ErrLimit, id.Subscription(), n))
 	}
 }
 
@@ -267,6 +279,25 @@ func (b *builder) hidden() {
 				Err: fmt.Errorf("%q: %w, so that its approval has no effect; add it to %s", s, ErrHidden, annotations.KeyPLSVisibility),
 			})
 		}
+	}
+}
+
+// full warns that nobody else can connect. A connection counts until its endpoint is gone, whether it was let through or not.
+func (b *builder) full() {
+	if b.Existing == nil {
+		return
+	}
+	n := 0
+	for _, c := range b.Existing.Connections {
+		if !strings.EqualFold(c.Status, "Disconnected") {
+			n++
+		}
+	}
+	if n >= MaxEndpoints {
+		b.findings = append(b.findings, annotations.Finding{
+			Service: b.Service, Field: "metadata.annotations[" + annotations.KeyPLSCreate + "]", Severity: annotations.SeverityWarning,
+			Err: fmt.Errorf("%w: private link service %s has %d private endpoints, and takes no more; remove connections that are not needed", ErrLimit, b.Existing.ID.Name(), n),
+		})
 	}
 }
 

@@ -103,6 +103,23 @@ func TestBuildRefuses(t *testing.T) {
 				r.Others = append(r.Others, service(fmt.Sprint("x", i), fmt.Sprint("f", i), nil))
 			}
 		}, []string{"azure-pls-create: limit of private link services reached: load balancer own has 8, and can have no more; use another load balancer, or share a frontend"}},
+		{"801st in the subscription", func(r *pls.Request) {
+			for i := range 800 {
+				r.Others = append(r.Others, service(fmt.Sprint("x", i), "", func(p *pls.PrivateLinkService) { p.Frontends = nil }))
+			}
+		}, []string{"azure-pls-create: limit of private link services reached: subscription sub has 800, and can have no more; remove some, or share a frontend"}},
+		{"800th in the subscription", func(r *pls.Request) {
+			for i := range 800 {
+				r.Others = append(r.Others, service(fmt.Sprint("x", i), "", func(p *pls.PrivateLinkService) { p.Frontends = nil }))
+			}
+			r.Others[0].ID = armid.Resource("other", "rg", armid.PrivateLinkServices, "x0")
+		}, nil},
+		{"fourth of three in the subscription", func(r *pls.Request) {
+			r.MaxPerSubscription = 3
+			for i := range 3 {
+				r.Others = append(r.Others, service(fmt.Sprint("x", i), "", func(p *pls.PrivateLinkService) { p.Frontends = nil }))
+			}
+		}, []string{"azure-pls-create: limit of private link services reached: subscription sub has 3, and can have no more; remove some, or share a frontend"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := pls.Request{Frontend: front, Group: group, Subnet: subnet, Cluster: "own", Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}
@@ -169,5 +186,34 @@ func TestTagsOfOwnership(t *testing.T) {
 	asked, _ := pls.Build(request)
 	if d := cmp.Diff([]pls.Tag{{Key: pls.TagCluster, Value: "own"}, {Key: pls.TagOwner, Value: "default/web"}}, asked.Tags); d != "" {
 		t.Errorf("for a Service (-want +got):\n%s", d)
+	}
+}
+
+// TestFullOfEndpoints: nothing holds the private link service, but nobody else can connect, and that is said.
+func TestFullOfEndpoints(t *testing.T) {
+	old := service("x", "front", func(p *pls.PrivateLinkService) {
+		for n := range 1001 {
+			p.Connections = append(p.Connections, pls.Connection{Name: fmt.Sprint("pe-", n), Status: "Approved"})
+		}
+		p.Connections[0].Status = "Disconnected"
+		p.Connections[1].Status = "Rejected"
+	})
+	for n, want := range map[int]string{
+		1000: "",
+		1001: "limit of private link services reached: private link service x has 1000 private endpoints, and takes no more; remove connections that are not needed",
+	} {
+		existing := old
+		existing.Connections = old.Connections[:n]
+		_, findings := pls.Build(pls.Request{Frontend: front, Group: group, Subnet: subnet, Cluster: "own", Existing: &existing})
+		got := ""
+		for _, f := range findings {
+			got += f.Err.Error()
+			if f.Holds || f.Severity != annotations.SeverityWarning {
+				t.Errorf("%v, want a warning", f)
+			}
+		}
+		if got != want {
+			t.Errorf("%d connections: %q, want %q", n, got, want)
+		}
 	}
 }

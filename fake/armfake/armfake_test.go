@@ -414,3 +414,47 @@ func TestPermissions(t *testing.T) {
 	d.want("code", d.ask(403, "GET", string(security)+"/securityRules", "").at("error.code"), "AuthorizationFailed")
 	d.ask(200, "GET", string(security), "")
 }
+
+// TestConnections lets a client over HTTP list, approve, reject and remove the connections of consumers.
+func TestConnections(t *testing.T) {
+	d := open(t, &fake.Options{Latency: map[string]time.Duration{armid.PrivateLinkServices: 10 * time.Second}}, &armfake.Options{PageSize: 1})
+	service := armid.Resource(providertest.Subscription, providertest.Group, armid.PrivateLinkServices, "link")
+	if err := d.cloud.Put(service, map[string]any{"location": providertest.Location, "properties": map[string]any{}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if _, err := d.cloud.ConnectFrom(service, name, providertest.Subscription); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connections := string(service) + "/privateEndpointConnections"
+	const state = "properties.privateLinkServiceConnectionState."
+	decide := func(status string) string {
+		return `{"properties":{"privateLinkServiceConnectionState":{"status":"` + status + `","description":"of ours"}}}`
+	}
+	page := d.ask(http.StatusOK, "GET", connections, "")
+	d.want("the first", page.at("value.name"), "a")
+	page = d.ask(http.StatusOK, "GET", page.at("nextLink").(string), "")
+	d.want("the second", page.at("value.name"), "b")
+	d.want("what it waits for", page.at("value."+state+"status"), "Pending")
+	d.want("another page", page.at("nextLink"), nil)
+
+	a := d.ask(http.StatusOK, "PUT", connections+"/a", decide("Approved"))
+	d.want("an approval is", a.at(state+"status"), "Approved")
+	d.want("its reason", a.at(state+"description"), "of ours")
+	d.want("its endpoint", strings.HasSuffix(fmt.Sprint(a.at("properties.privateEndpoint.id")), "/privateEndpoints/a"), true)
+	d.want("an operation", a.header.Get("Azure-AsyncOperation"), "") // the SDK's method waits for none
+	d.want("a rejection", d.ask(http.StatusOK, "PUT", connections+"/b", decide("Rejected")).at(state+"status"), "Rejected")
+	d.want("of the service", d.ask(http.StatusOK, "GET", string(service), "").at("properties.privateEndpointConnections."+state+"status"), "Approved")
+	d.want("a new one", d.ask(http.StatusNotFound, "PUT", connections+"/c", decide("Approved")).at("error.code"), "ResourceNotFound")
+	d.want("a wish", d.ask(http.StatusBadRequest, "PUT", connections+"/a", decide("Pending")).at("error.code"), "InvalidPrivateEndpointConnectionStatus")
+	d.ask(http.StatusBadRequest, "DELETE", string(service), "") // a is connected
+
+	gone := d.ask(http.StatusAccepted, "DELETE", connections+"/a", "")
+	busy := d.ask(http.StatusConflict, "PUT", connections+"/b", decide("Approved"))
+	d.want("a decision while that goes on", busy.at("error.code"), "AnotherOperationInProgress")
+	d.sleep(time.Minute)
+	d.ask(http.StatusOK, "GET", gone.header.Get("Azure-AsyncOperation"), "")
+	d.ask(http.StatusNotFound, "GET", connections+"/a", "")
+	d.want("what is left", d.ask(http.StatusOK, "GET", connections, "").at("value.name"), "b")
+}

@@ -3,11 +3,13 @@ package armfake
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/internal/armwire"
 	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider"
 )
 
@@ -42,6 +44,9 @@ func (op *operation) provisioning() string {
 	}
 }
 
+// connectionType is the type of connections of consumers.
+const connectionType = armid.PrivateLinkServices + "/" + armid.PrivateEndpointConnections
+
 // write answers a PUT or DELETE: the state changes at once, the operation goes on.
 func (s *Server) write(q *request) (*reply, error) {
 	call := q.call()
@@ -53,6 +58,13 @@ func (s *Server) write(q *request) (*reply, error) {
 	}
 	if e != nil {
 		return nil, s.refused(q, e)
+	}
+	if q.Method == http.MethodPut && strings.EqualFold(call.ID.Type(), connectionType) {
+		answer, err := s.cloud.Call(q.Context(), call) // a decision is no operation: the answer says that it counts
+		if err != nil {
+			return nil, err
+		}
+		return s.shown(answer.Status, answer.Body), nil
 	}
 	answer, running, err := s.cloud.Start(q.Context(), call)
 	if answer.Status == 0 || answer.Status == http.StatusNoContent {
