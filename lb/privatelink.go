@@ -175,19 +175,51 @@ func (d *outline) linkOwner(existing *SeenPrivateLinkService, frontend ID, asked
 
 // shareLink is for a Service that is on the frontend of an owner: it has the same private link service, and must not want another one.
 func (d *outline) shareLink(s, owner *service, frontend ID) {
-	if !s.cfg.PrivateLink.Options || sameLink(s.cfg, owner.cfg) {
+	if !s.cfg.PrivateLink.Options {
 		return
 	}
-	d.hold(s, annotationField(annotations.KeyPLSCreate), fmt.Errorf("%w: the private link service of frontend %s is configured by %s; remove the azure-pls annotations here but %s, or there",
-		ErrClash, frontend.Name(), owner.name, annotations.KeyPLSCreate))
+	if keys := otherLink(s.cfg, owner.cfg); len(keys) > 0 {
+		d.hold(s, annotationField(keys[0]), fmt.Errorf("%w: the private link service of frontend %s is configured by %s, which wants something else of %s; say the same, or remove the azure-pls annotations here but %s",
+			ErrClash, frontend.Name(), owner.name, strings.Join(keys, ", "), annotations.KeyPLSCreate))
+	}
 }
 
-// sameLink reports whether two Services want the same of a private link service.
-func sameLink(a, b annotations.Config) bool {
+// otherLink lists the keys of which two Services want something different of a private link service.
+func otherLink(a, b annotations.Config) []string {
 	x, y := a.PrivateLink, b.PrivateLink
-	return strings.EqualFold(x.Name, y.Name) && linkSubnetName(a) == linkSubnetName(b) && max(1, x.Count) == max(1, y.Count) &&
-		x.ProxyProtocol == y.ProxyProtocol && slices.Equal(x.Addresses, y.Addresses) && setText(x.FQDNs) == setText(y.FQDNs) &&
-		setText(x.Visibility) == setText(y.Visibility) && setText(x.AutoApproval) == setText(y.AutoApproval)
+	var keys []string
+	for _, o := range []struct {
+		key  string
+		same bool
+	}{
+		{annotations.KeyPLSName, strings.EqualFold(x.Name, y.Name)},
+		{annotations.KeyPLSSubnet, strings.EqualFold(linkSubnetName(a), linkSubnetName(b))},
+		{annotations.KeyPLSCount, linkCount(x) == linkCount(y)},
+		{annotations.KeyPLSAddresses, sameAddresses(x.Addresses, y.Addresses)},
+		{annotations.KeyPLSFQDNs, setText(x.FQDNs) == setText(y.FQDNs)},
+		{annotations.KeyPLSProxyProtocol, x.ProxyProtocol == y.ProxyProtocol},
+		{annotations.KeyPLSVisibility, strings.EqualFold(setText(x.Visibility), setText(y.Visibility))},
+		{annotations.KeyPLSAutoApproval, strings.EqualFold(setText(x.AutoApproval), setText(y.AutoApproval))},
+	} {
+		if !o.same {
+			keys = append(keys, o.key)
+		}
+	}
+	return keys
+}
+
+// linkCount is the number of NAT addresses that are asked for.
+func linkCount(p annotations.PrivateLink) int { return max(1, int(p.Count), len(p.Addresses)) }
+
+// sameAddresses compares static NAT addresses: the first is the primary one, the others have no order.
+func sameAddresses(a, b []netip.Addr) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
+	}
+	sorted := func(list []netip.Addr) []netip.Addr {
+		return slices.SortedFunc(slices.Values(list), netip.Addr.Compare)
+	}
+	return a[0] == b[0] && slices.Equal(sorted(a), sorted(b))
 }
 
 // inherits reports whether an existing private link service is named after an owner other than s.

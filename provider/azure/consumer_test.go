@@ -9,7 +9,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	armpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 	"github.com/google/go-cmp/cmp"
 
@@ -112,8 +111,13 @@ func TestConsumersThroughARM(t *testing.T) {
 		if err := c.Clock().Sleep(t.Context(), time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := poller.PollUntilDone(t.Context(), &runtime.PollUntilDoneOptions{Frequency: time.Second}); err != nil {
-			t.Fatalf("removing %s: %v", name, err)
+		if !poller.Done() {
+			if _, err := poller.Poll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := poller.Result(t.Context()); err != nil || !poller.Done() {
+			t.Fatalf("removing %s: done %t, %v", name, poller.Done(), err)
 		}
 	}
 	check("removed", pls.Connection{Name: "stranger", Status: "Rejected"})
