@@ -537,14 +537,22 @@ func TestEightPrivateLinksOnALoadBalancer(t *testing.T) {
 	}
 }
 
-// TestPrivateLinkLimit: who is there already keeps its private link service, and the limit can be set.
+// TestPrivateLinkLimit: who is there already keeps its private link service, and the limits can be set.
 func TestPrivateLinkLimit(t *testing.T) {
-	x := newLinkTest(t)
-	x.cluster.Limits.LinksPerLoadBalancer = 1
-	x.sync(linked(2))
-	links, findings := x.build(linked(1), linked(2))
-	want := []string{"error: metadata.annotations[azure-pls-create]: limit of private link services reached: load balancer kubernetes-internal has 1, and can have no more; use another load balancer, or share a frontend"}
-	if d := cmp.Diff(want, findings); d != "" || len(links) != 1 || !strings.Contains(links[0], "default/svc-2") {
-		t.Errorf("%v, findings (-want +got):\n%s", links, d)
+	for _, c := range []struct {
+		limits lb.Limits
+		want   string
+	}{
+		{lb.Limits{LinksPerLoadBalancer: 1}, "load balancer kubernetes-internal has 1, and can have no more; use another load balancer, or share a frontend"},
+		{lb.Limits{LinksPerSubscription: 1}, "subscription 00000000-0000-0000-0000-000000000001 has 1, and can have no more; remove some, or share a frontend"},
+	} {
+		x := newLinkTest(t)
+		x.cluster.Limits = c.limits
+		x.sync(linked(2))
+		links, findings := x.build(linked(1), linked(2))
+		want := []string{"error: metadata.annotations[azure-pls-create]: limit of private link services reached: " + c.want}
+		if d := cmp.Diff(want, findings); d != "" || len(links) != 1 || !strings.Contains(links[0], "default/svc-2") {
+			t.Errorf("%v, findings (-want +got):\n%s", links, d)
+		}
 	}
 }
