@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 // The error joins those of the failed steps, each an [*OpError], and the cause of ctx if steps were left for it; the report has them all.
 func Apply(ctx context.Context, p Provider, plan lb.Plan, o *Options) (Report, error) {
 	opts := o.withDefaults()
+	opts.rate(p)
 	return apply(ctx, p, plan, &opts, nil)
 }
 
@@ -84,7 +86,7 @@ type run struct {
 	steps     []StepReport
 	followers [][]int         // by step: those that come after it
 	missing   []int           // by step: how many it waits for
-	ready     []int           // steps that wait for nothing, sorted
+	ready     []int           // steps that wait for nothing, in the order in which they start
 	busy      map[string]bool // top-level resources that are being written
 	running   int
 	known     []lb.Assigned
@@ -117,7 +119,7 @@ func newRun(p Provider, plan lb.Plan, opts *Options) *run {
 			r.followers[before] = append(r.followers[before], i)
 		}
 		if len(step.After) == 0 {
-			r.ready = append(r.ready, i)
+			r.line(i)
 		}
 	}
 	return r
@@ -162,7 +164,7 @@ func (r *run) all(ctx context.Context) {
 	r.leave(ctx)
 }
 
-// start starts the steps that are ready, lowest index first, as far as limits allow.
+// start starts the steps that are ready, in their order, as far as limits allow.
 func (r *run) start(ctx, work context.Context) {
 	for at := 0; at < len(r.ready) && r.running < r.opts.Parallel; {
 		i := r.ready[at]
@@ -203,7 +205,11 @@ func unresolved(op lb.Op, open []lb.ID) *OpError {
 
 // turn tries an operation once it is its turn.
 func (r *run) turn(ctx, work context.Context, i int, op lb.Op) ending {
+	if r.token(ctx, op) != nil {
+		return ending{index: i, op: op}
+	}
 	if r.tracker != nil && r.tracker.wait(ctx) != nil {
+		r.unused(op)
 		return ending{index: i, op: op}
 	}
 	r.tell(StepStarted{Index: i, Step: r.plan.Steps[i]})
@@ -219,9 +225,13 @@ func (r *run) try(ctx, work context.Context, i int, op lb.Op) ending {
 		receipt, err := r.provider.Do(work, op)
 		end.receipt, end.err = receipt, nil
 		if err == nil {
+			if !receipt.Written {
+				r.unused(op)
+			}
 			break
 		}
 		end.err = asOpError(op, err)
+		r.slowDown(op, end.err)
 		if work.Err() != nil && errors.Is(err, context.Canceled) {
 			end.err.Kind = Unknown // abandoned, whatever p makes of it
 		}
@@ -231,7 +241,7 @@ func (r *run) try(ctx, work context.Context, i int, op lb.Op) ending {
 		}
 		r.tell(StepRetried{Index: i, Step: r.plan.Steps[i], Attempt: end.attempts, Err: end.err, Wait: wait})
 		r.opts.Logger.Warn("trying again", "target", op.Target(), "attempt", end.attempts, "wait", wait, "error", end.err)
-		if r.opts.Clock.Sleep(ctx, wait) != nil {
+		if r.opts.Clock.Sleep(ctx, wait) != nil || r.token(ctx, op) != nil {
 			break
 		}
 	}
@@ -286,10 +296,21 @@ func (r *run) record(end ending) {
 func (r *run) release(i int) {
 	for _, next := range r.followers[i] {
 		if r.missing[next]--; r.missing[next] == 0 {
-			at, _ := slices.BinarySearch(r.ready, next)
-			r.ready = slices.Insert(r.ready, at, next)
+			r.line(next)
 		}
 	}
+}
+
+// line makes step i ready: in the order of the plan, but urgent steps first where tokens may be short.
+func (r *run) line(i int) {
+	late := func(i int) int {
+		if r.opts.Rates != nil && !urgent(r.plan.Steps[i].Op) {
+			return 1
+		}
+		return 0
+	}
+	at, _ := slices.BinarySearchFunc(r.ready, i, func(a, b int) int { return cmp.Or(late(a)-late(b), a-b) })
+	r.ready = slices.Insert(r.ready, at, i)
 }
 
 // skip marks everything that comes after failed, directly or not.

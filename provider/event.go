@@ -10,8 +10,8 @@ import (
 )
 
 // Event is something a host may want to show, count or turn into a Kubernetes Event. The set is closed: [Planned], [StepStarted],
-// [StepRetried], [StepDone], [ServiceConverged], [ServiceHeld], [ServiceRejected], [DriftFound], [Throttled]. More may come, so a switch over
-// events should let unknown ones pass.
+// [StepRetried], [StepDone], [ServiceConverged], [ServiceHeld], [ServiceRejected], [DriftFound], [Throttled], [RateWaited]. More may come, so a
+// switch over events should let unknown ones pass.
 type Event interface{ event() }
 
 // Planned: a [Reconciler] made a plan and is about to carry it out. Round counts from 1 within one call; with several, it is that of the call
@@ -19,6 +19,8 @@ type Event interface{ event() }
 type Planned struct {
 	Round int
 	Plan  lb.Plan
+	// Wait is how long Options.Rates will make its writes wait at least, were they all ready now.
+	Wait time.Duration
 }
 
 // StepStarted: the first attempt at a step is about to be made.
@@ -79,6 +81,12 @@ type Throttled struct {
 	Err    *OpError
 }
 
+// RateWaited: a write has waited for its token, since Options.Rates were used up, and is sent now.
+type RateWaited struct {
+	Target lb.ID
+	Wait   time.Duration
+}
+
 func (Planned) event()          {}
 func (StepStarted) event()      {}
 func (StepRetried) event()      {}
@@ -88,3 +96,4 @@ func (ServiceHeld) event()      {}
 func (ServiceRejected) event()  {}
 func (DriftFound) event()       {}
 func (Throttled) event()        {}
+func (RateWaited) event()       {}

@@ -30,6 +30,11 @@ type Options struct {
 	Logger *slog.Logger
 	// OnEvent is told what happens, one event at a time. It must return quickly and not call what it is an option of. Nil: nobody listens.
 	OnEvent func(Event)
+	// Rates make writes wait for a token each, before they are sent; reads and polls are the provider's to count. Nil means those of the
+	// provider, if it is a [RatedProvider], else that nothing waits; so do rates of a zero [Budget].
+	Rates *Rates
+	// Region is where the requests are counted, for Rates. Empty means that of the cluster for a [Reconciler], and none for [Apply].
+	Region string
 	// Known are addresses that steps may refer to and that no step of the plan assigns.
 	Known []lb.Assigned
 	// DryRun reports what would be done and writes nothing.

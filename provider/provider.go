@@ -15,6 +15,13 @@ type Provider interface {
 	Do(ctx context.Context, op lb.Op) (Receipt, error)
 }
 
+// RatedProvider is a [Provider] whose requests are to keep to rates, as long as Options.Rates do not say otherwise. It takes tokens for its
+// reads and polls itself; those for writes are taken by [Apply] and the [Reconciler], which know what is urgent.
+type RatedProvider interface {
+	Provider
+	Rates() *Rates
+}
+
 // Receipt is the outcome of one operation.
 type Receipt struct {
 	Target  lb.ID

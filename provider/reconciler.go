@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,6 +65,8 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 	if o == nil || o.Parallel <= 0 {
 		opts.Parallel = manySteps
 	}
+	opts.rate(p)
+	opts.Region = cmp.Or(opts.Region, c.Location)
 	var telling sync.Mutex
 	tell := opts.OnEvent
 	opts.OnEvent = func(e Event) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -334,5 +333,3 @@ func (r Round) of(name types.NamespacedName) Round {
 	}
 	return mine
 }
-
-func throttled(e *OpError) bool { return e.Status == http.StatusTooManyRequests }

@@ -145,7 +145,7 @@ func (r *Reconciler) carryOut(b *batch) {
 		number = max(number, c.rounds+1)
 	}
 	r.opts.Logger.Info("planned", "round", number, "calls", len(b.calls), "steps", len(w.plan.Steps), "findings", len(w.plan.Findings))
-	r.opts.OnEvent(Planned{Round: number, Plan: w.plan})
+	r.opts.OnEvent(Planned{Round: number, Plan: w.plan, Wait: r.opts.need(w.plan)})
 	opts := r.opts
 	opts.OnEvent = r.tell
 	done, err := apply(crowd{w.ctx, w}, r.provider, w.plan, &opts, w)

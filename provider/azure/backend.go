@@ -26,7 +26,7 @@ type Backend struct {
 	scaleSets map[string]ScaleSetClient            // likewise
 }
 
-var _ provider.Provider = (*Backend)(nil)
+var _ provider.RatedProvider = (*Backend)(nil)
 
 // The name under which requests of azlb itself (not of the SDK's network client) go in the User-Agent.
 const (
@@ -50,6 +50,9 @@ func New(cred azcore.TokenCredential, o *Options) (*Backend, error) {
 	}
 	return b, nil
 }
+
+// Rates returns what the requests of b keep to.
+func (b *Backend) Rates() *provider.Rates { return b.options.Rates }
 
 // credentialFor returns what signs in for a subscription.
 func (b *Backend) credentialFor(subscription string) azcore.TokenCredential {

@@ -41,6 +41,12 @@ type Options struct {
 	Retries int
 	// MaxAge is how old a body may be for a write to be computed from it without reading it again. Zero means 1m.
 	MaxAge time.Duration
+	// Rates make reads and polls wait for a token each, and are those of the writes that [provider.Apply] and a [provider.Reconciler] send
+	// through the backend, unless their own options say otherwise. Share one among all that sign in as the same principal. Nil means rates of
+	// [provider.RecommendedBudget], for this backend alone; those of a zero [provider.Budget] let nothing wait.
+	Rates *provider.Rates
+	// Region is where reads are counted, for Rates. Empty is fine as long as one Rates serves one region.
+	Region string
 	// Clock tells the time and waits, between polls and retries. Nil means the real one.
 	Clock provider.Clock
 }
@@ -94,6 +100,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if all.MaxAge <= 0 {
 		all.MaxAge = time.Minute
+	}
+	if all.Rates == nil {
+		all.Rates = provider.NewRates(provider.RecommendedBudget())
 	}
 	if all.Clock == nil {
 		all.Clock = realClock{}

@@ -3,6 +3,7 @@ package azure
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -27,8 +28,13 @@ func (p retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 		return req.Next()
 	}
 	x := exchangeOf(req)
+	q := provider.Request{Subscription: subscriptionOf(req.Raw().URL.Path), Region: p.o.Region, Kind: provider.Read}
 	for try := 0; ; try++ {
+		if _, err := p.o.Rates.Wait(ctx, p.o.Clock, q); err != nil {
+			return nil, err
+		}
 		resp, err := req.Clone(ctx).Next()
+		p.slowDown(q, resp)
 		if ctx.Err() != nil || !transient(resp, err) || try >= p.o.Retries {
 			return resp, err
 		}
@@ -43,6 +49,26 @@ func (p retryPolicy) Do(req *policy.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// slowDown lets nobody read what ARM has no more room for.
+func (p retryPolicy) slowDown(q provider.Request, resp *http.Response) {
+	if resp == nil || resp.StatusCode != http.StatusTooManyRequests {
+		return
+	}
+	body, _ := runtime.Payload(resp)
+	if e := provider.ParseError(resp.StatusCode, resp.Header, body); provider.RateLimited(e) {
+		p.o.Rates.Park(p.o.Clock, q, e.RetryAfter)
+	}
+}
+
+// subscriptionOf returns the subscription in the path of a request, or nothing.
+func subscriptionOf(path string) string {
+	parts := strings.Split(path, "/")
+	if len(parts) > 2 && strings.EqualFold(parts[1], "subscriptions") {
+		return parts[2]
+	}
+	return ""
 }
 
 // transient reports whether the same request may do better later.
