@@ -56,6 +56,16 @@ func (c *Cloud) ResetRequests() {
 // Call carries out one ARM request, with faults, permissions and rules, and writes it down in the journal. It returns when the operation
 // that a write starts has ended. Every error is an [*provider.OpError] without Op, except that of a ctx that ended.
 func (c *Cloud) Call(ctx context.Context, call Call) (Answer, error) {
+	answer, err := c.call(ctx, call)
+	answer.Body = armwire.Clone(answer.Body)
+	for i := range answer.List {
+		answer.List[i] = armwire.Clone(answer.List[i])
+	}
+	return answer, err
+}
+
+// call is Call for readers who leave alone what they get: others get the same.
+func (c *Cloud) call(ctx context.Context, call Call) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, err
 	}
@@ -270,7 +280,7 @@ func (c *Cloud) list(scope lb.ID, typ string) (Answer, *provider.OpError) {
 	answer := Answer{Status: 200, List: []armwire.Object{}}
 	for _, r := range c.resources {
 		if r.id.Is(typ) && strings.HasPrefix(r.id.Key(), scope.Key()+"/") {
-			answer.List = append(answer.List, withETags(r, c.view(r)))
+			answer.List = append(answer.List, c.show(r))
 		}
 	}
 	slices.SortFunc(answer.List, func(a, b armwire.Object) int { return armid.Compare(lb.ID(text(a, "id")), lb.ID(text(b, "id"))) })
@@ -296,14 +306,14 @@ func (c *Cloud) get(id lb.ID) (Answer, *provider.OpError) {
 	return Answer{Status: 200, Body: body}, nil
 }
 
-// read returns the resource or child id as ARM shows it, with ETags, or nil. c.mu is held.
+// read returns the resource or child id as ARM shows it, with ETags, or nil. It belongs to everybody and must not be changed. c.mu is held.
 func (c *Cloud) read(id lb.ID) armwire.Object {
 	top, kind, name := split(id)
 	r := c.resources[top.Key()]
 	if r == nil {
 		return nil
 	}
-	body := withETags(r, c.view(r))
+	body := c.show(r)
 	if kind != "" {
 		return child(body, kind, name)
 	}

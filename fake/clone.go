@@ -42,6 +42,13 @@ func (c *Cloud) Body(id lb.ID) (armwire.Object, bool) {
 	return armwire.Clone(body), body != nil
 }
 
+// Revision counts what changed in what the cloud holds: while it is the same, so is that. A clone goes on counting from where it was made.
+func (c *Cloud) Revision() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.revision
+}
+
 // IDs returns the ids of all top-level resources and of the instances of scale sets, sorted.
 func (c *Cloud) IDs() []lb.ID {
 	c.mu.Lock()

@@ -63,8 +63,10 @@ type group struct {
 // resource is one top-level resource. body is replaced, never changed, and has neither ETags nor what follows from other resources.
 type resource struct {
 	id       lb.ID
-	body     armwire.Object
+	body     armwire.Object // replaced, never changed
 	revision int
+	shown    armwire.Object // body as it was shown last, when its revision was shownAt
+	shownAt  int
 }
 
 var _ provider.Provider = (*Cloud)(nil)

@@ -268,6 +268,17 @@ func uses(o armwire.Object) []lb.ID {
 }
 
 // withETags marks body, a view of r, and its children with r's ETag.
+// show returns r as ARM shows it, with ETags. It is made anew only when the ETag has moved, belongs to everybody and must not be changed.
+func (c *Cloud) show(r *resource) armwire.Object {
+	if r.id.Is(armid.ScaleSetInstances) { // what is seen of these depends on their scale set too
+		return withETags(r, c.view(r))
+	}
+	if r.shown == nil || r.shownAt != r.revision {
+		r.shown, r.shownAt = withETags(r, c.view(r)), r.revision
+	}
+	return r.shown
+}
+
 func withETags(r *resource, body armwire.Object) armwire.Object {
 	body["etag"] = etag(r)
 	for _, kind := range childKinds(r.id) {

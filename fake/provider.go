@@ -55,7 +55,7 @@ func (r *reader) call(id, scope lb.ID, typ string) (Answer, bool) {
 
 // ask is call with what becomes unknown.
 func (r *reader) ask(id lb.ID, unknown lb.Unknown) (Answer, bool) {
-	answer, err := r.c.Call(r.ctx, Call{Method: http.MethodGet, ID: id})
+	answer, err := r.c.call(r.ctx, Call{Method: http.MethodGet, ID: id})
 	if e, ok := errors.AsType[*provider.OpError](err); ok && (e.Status == http.StatusForbidden || e.Status == http.StatusNotFound) {
 		unknown.Absent = e.Status == http.StatusNotFound
 		r.seen.Unknown = append(r.seen.Unknown, unknown)
@@ -225,7 +225,7 @@ func (c *Cloud) carryOut(ctx context.Context, id lb.ID, raw armwire.Object, resu
 	if result.Action != "" {
 		call = Call{Method: http.MethodPost, ID: id + "/" + lb.ID(result.Action), Body: result.Body}
 	}
-	answer, err := c.Call(ctx, call)
+	answer, err := c.call(ctx, call)
 	if err != nil {
 		return provider.Receipt{}, err
 	}

@@ -264,6 +264,7 @@ func (c *Cloud) store(id lb.ID, body armwire.Object) {
 // remove takes id away. c.mu is held.
 func (c *Cloud) remove(id lb.ID) {
 	old := c.resources[id.Key()].body
+	c.revision++
 	delete(c.resources, id.Key())
 	if id.Is(armid.PrivateLinkServices) {
 		c.deletions[id.Key()]++

@@ -7,6 +7,25 @@ import (
 	"github.com/azlb/azlb/fake"
 )
 
+// The kinds of misfortunes.
+const (
+	throttles   = "429"
+	conflicts   = "409"
+	moved       = "412"
+	breaks      = "5xx"
+	dropsBefore = "dropped before"
+	dropsAfter  = "dropped after"
+	crashes     = "crash"
+	dependency  = "dependency"
+	failsLate   = "failed operation"
+	meanwhile   = "another writer"
+)
+
+// misfortunes are drawn from; what stands here twice comes twice as often.
+var misfortunes = []string{
+	throttles, conflicts, moved, breaks, dropsBefore, dropsAfter, dropsAfter, crashes, dependency, failsLate, meanwhile,
+}
+
 // Misfortunes scripts a few faults. meddled is called when others have changed something in the middle of a call.
 func (w *World) Misfortunes(meddled func()) {
 	for range w.rng.IntN(5) {
@@ -20,25 +39,27 @@ func (w *World) misfortune(meddled func()) fake.Fault {
 		Method: pick(w, "", http.MethodPut, http.MethodPut, http.MethodDelete, http.MethodPatch), Skip: w.rng.IntN(4), Count: 1 + w.rng.IntN(2),
 		Path: pick(w, "", "", "/loadBalancers/", "/publicIPAddresses/", "/networkSecurityGroups/"),
 	}
-	switch w.rng.IntN(11) {
-	case 0:
+	kind := misfortunes[w.rng.IntN(len(misfortunes))]
+	w.Scripted[kind]++
+	switch kind {
+	case throttles:
 		f.Status, f.Code = http.StatusTooManyRequests, pick(w, "TooManyRequests", "SubscriptionRequestsThrottled", "RetryableError")
 		f.RetryAfter = pick(w, time.Second, 30*time.Second, 2*time.Minute)
-	case 1:
+	case conflicts:
 		f.Status, f.Code = http.StatusConflict, pick(w, "AnotherOperationInProgress", "CanceledAndSupersededDueToAnotherOperation", "Canceled", "")
-	case 2:
+	case moved:
 		f.Status, f.Code = http.StatusPreconditionFailed, "PreconditionFailed"
-	case 3:
+	case breaks:
 		f.Status, f.Code = pick(w, http.StatusInternalServerError, http.StatusServiceUnavailable), pick(w, "", "GatewayError")
-	case 4:
+	case dropsBefore:
 		f.Drop = fake.DropBefore
-	case 5, 6:
+	case dropsAfter:
 		f.Drop = fake.DropAfter
-	case 7:
+	case crashes:
 		return fake.CrashAfter(w.rng.IntN(4))
-	case 8:
+	case dependency:
 		f.Status, f.Code = http.StatusTooManyRequests, "ReferencedResourceNotProvisioned"
-	case 9:
+	case failsLate:
 		f.Method = pick(w, http.MethodPut, http.MethodPut, http.MethodDelete)
 		f.Late, f.Code = true, pick(w, "InternalServerError", "RetryableErrorDueToAnotherOperation", "CanceledAndSupersededDueToAnotherOperation")
 	default:

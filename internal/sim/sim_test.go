@@ -16,40 +16,43 @@ import (
 
 var (
 	seed   = flag.Int64("seed", -1, "live through the world of this seed only")
-	worlds = flag.Int("worlds", 2000, "how many worlds")
+	worlds = flag.Int("worlds", 20_000, "how many worlds; a tenth of them with -short")
 )
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	debug.SetGCPercent(600) // worlds are small and many
+	debug.SetGCPercent(1200) // worlds are small and many
 	os.Exit(m.Run())
 }
 
-// TestWorlds lives through the worlds of past failures, then through -worlds others.
+// TestWorlds lives through the worlds of past failures, then through -worlds others. A longer run is
+//
+//	go test ./internal/sim -run TestWorlds -worlds 1000000 -timeout 0 -v
 func TestWorlds(t *testing.T) {
 	if *seed >= 0 {
 		report(t, uint64(*seed), sim.Run(uint64(*seed), &sim.Options{Log: t.Logf}))
 		return
 	}
 	for _, s := range corpus(t) {
-		report(t, s, sim.Run(s, nil))
+		report(t, s, sim.Run(s, &sim.Options{Phases: 3}))
 	}
-	var total sim.Result
+	total := sim.Result{Faults: map[string]int{}}
 	each(count(t), func(s uint64) { sum(t, &total, s, sim.Run(s, nil)) })
-	t.Logf("%d calls, %d plans, %d writes, %d replans, %d crashes", total.Calls, total.Plans, total.Writes, total.Replans, total.Crashes)
+	t.Logf("%d calls, %d plans, %d writes, %d replans, %d crashes, %d violations; misfortunes %v",
+		total.Calls, total.Plans, total.Writes, total.Replans, total.Crashes, len(total.Violations), total.Faults)
 }
 
 // TestOverlay: whatever others have anywhere in what we write, ten thousand plans leave it as it is.
 func TestOverlay(t *testing.T) {
 	var plans atomic.Int64
-	each(count(t)*3/2, func(s uint64) {
+	each(count(t)*3/20, func(s uint64) {
 		n, lost := sim.Overlay(s)
 		plans.Add(int64(n))
 		for _, l := range lost {
 			t.Errorf("seed %d: %s", s, l)
 		}
 	})
-	if n := plans.Load(); count(t) >= 2000 && n < 10_000 {
+	if n := plans.Load(); count(t) >= 20_000 && n < 10_000 {
 		t.Errorf("%d plans with writes, want 10,000", n)
 	}
 	t.Logf("%d plans", plans.Load())
@@ -88,6 +91,10 @@ func sum(t *testing.T, total *sim.Result, seed uint64, r sim.Result) {
 	total.Writes += r.Writes
 	total.Replans += r.Replans
 	total.Crashes += r.Crashes
+	total.Violations = append(total.Violations, r.Violations...)
+	for kind, n := range r.Faults {
+		total.Faults[kind] += n
+	}
 	report(t, seed, r)
 }
 

@@ -32,6 +32,8 @@ type Watch struct {
 	Writes     int
 	Replans    int
 
+	latest   View // of the cloud at its revision seen; zero: to be looked at
+	seen     int
 	foreign  foreign
 	plan     lb.Plan
 	executed []lb.Step // of the plan, in which order ever
@@ -65,6 +67,14 @@ func (w *World) look(c *fake.Cloud) View {
 	seen, err := c.Clone().Observe(context.Background(), lb.ScopeOf(w.Cluster, w.Objects))
 	w.must(err)
 	return ViewOf(w.Cluster, seen)
+}
+
+// look is the view of the world's own cloud, which is looked at again only when it has changed.
+func (w *Watch) look() View {
+	if now := w.World.Cloud.Revision(); w.latest.Ports == nil || w.seen != now {
+		w.latest, w.seen = w.World.look(w.World.Cloud), now
+	}
+	return w.latest
 }
 
 // Observe reads, and passes on what the cloud says.
@@ -122,7 +132,7 @@ func (w *Watch) OnEvent(e provider.Event) {
 // Expect says that plan is about to be carried out: it is tried on a copy first, to know where it leads.
 func (w *Watch) Expect(plan lb.Plan) {
 	w.plan, w.executed = plan, nil
-	w.before = w.World.look(w.World.Cloud)
+	w.before = w.look()
 	trial := w.World.Cloud.Clone()
 	_, err := provider.Apply(context.Background(), trial, plan, &provider.Options{Parallel: 1, Attempts: 1, Clock: trial.Clock()})
 	w.complete = err == nil
@@ -137,7 +147,7 @@ func (w *Watch) check(op lb.Op) {
 		w.Blame("P4", "%T of %s: %s", op, op.Target(), lost)
 	}
 	w.foreign = now
-	view := w.World.look(w.World.Cloud)
+	view := w.look()
 	w.checkTraffic(op, view)
 	w.checkExposure(op, view)
 	w.checkHeld(op, view)
@@ -297,7 +307,8 @@ func comparePorts(a, b Port) int {
 
 // Changed must be told when the objects changed: it notes who has sources that cannot be read, and what it lets in until then.
 func (w *Watch) Changed() {
-	now := w.World.look(w.World.Cloud)
+	w.latest = View{} // other objects may need more of it
+	now := w.look()
 	closed := map[string]View{}
 	if w.World.Cluster.SecurityGroup == "" {
 		return // nothing is closed to anybody, as a finding says

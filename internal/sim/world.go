@@ -35,14 +35,16 @@ type World struct {
 	Cluster lb.Cluster
 	Cloud   *fake.Cloud
 	Objects lb.Objects
-	rng     *rand.Rand
-	serial  int // numbers what others make
-	nodes   int // of those ever made
+	// Scripted counts misfortunes by kind.
+	Scripted map[string]int
+	rng      *rand.Rand
+	serial   int // numbers what others make
+	nodes    int // of those ever made
 }
 
 // New makes the world of seed: a configuration, content of others, nodes, and Services that nothing was done for yet.
 func New(seed uint64) *World {
-	w := &World{Seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed))}
+	w := &World{Seed: seed, Scripted: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 0x5eed))}
 	w.Cluster = w.cluster()
 	w.Cloud = w.cloud()
 	for range 1 + w.rng.IntN(3) {

@@ -1,0 +1,80 @@
+//go:build mutation
+
+package sim_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// mutation is one deliberate fault.
+type mutation struct {
+	name, file, old, new string
+}
+
+// mutations are faults that the simulation must notice. Each old text stands once in its file: whoever changes that code moves the fault along.
+var mutations = []mutation{
+	{"writes go without If-Match", "fake/provider.go", `Body: result.Body, IfMatch: text(raw, "etag")}`, `Body: result.Body}`},
+	{
+		"children of others are forgotten", "internal/armwire/overlay.go",
+		"\t\tkept = append(kept, e)\n\t}\n\tfor _, w", "\t\tif laid[key] {\n\t\t\tkept = append(kept, e)\n\t\t}\n\t}\n\tfor _, w",
+	},
+	{"tags of others are forgotten", "internal/armwire/overlay.go", "} else if _, ok := before.Get(key); ok {", "} else {"},
+	{"a failed step does not stop what comes after it", "provider/apply.go", "\t\tr.skip(end.index)", "\t\tr.release(end.index)"},
+	{"Retry-After is ignored", "provider/options.go", "wait := max(e.RetryAfter, backoff)", "wait := backoff"},
+	{"a hold is ignored", "lb/build.go", "s.held = s.held || f.Holds", "s.held = s.held || false"},
+	{"what a write cuts is not announced", "lb/risk.go", "risks = append(risks, RiskTraffic)\n\t}\n\tfrontends", "}\n\tfrontends"},
+	{"what a write opens is not announced", "lb/risk.go", "risks = append(risks, RiskExposure)", "_ = RiskExposure"},
+	{"unreadable sources are no sources", "lb/security.go", "len(a.Ranges) == 0 && !a.Closed {", "len(a.Ranges) == 0 {"},
+	{"what is there is not adopted", "provider/reconciler.go", "\twant = lb.Adopt(seen, want)\n", ""},
+	{"a public IP goes before its frontend", "lb/diff.go", "\td.indexUsers()\n", ""},
+	{"what is neither as planned against nor as wanted is written", "internal/armwire/prepare.go", "case !m.after && (creates || !m.before):", "case false:"},
+	{"a write is not remembered", "provider/reconciler_claim.go", "\t\ts.written(op, end.receipt)\n", ""},
+	{"what failed is not read again", "provider/reconciler_claim.go", "\t\ts.doubt(partOf(top))\n", ""},
+	{"what did not fail is written again", "internal/armwire/prepare.go", "case m.after && !failed(raw):", "case m.after && !failed(raw) && false:"},
+}
+
+// TestMutations puts each fault into a copy of the library and lives through worlds until one of them shows it.
+func TestMutations(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(root)); err != nil {
+		t.Fatal(err)
+	}
+	violation := regexp.MustCompile(`(?m)^.*: (P\d+|plan): .*$`)
+	for _, m := range mutations {
+		t.Run(m.name, func(t *testing.T) {
+			path := filepath.Join(dir, m.file)
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(whole), m.old); n != 1 {
+				t.Fatalf("%s has %q %d times, want once", m.file, m.old, n)
+			}
+			if err := os.WriteFile(path, []byte(strings.Replace(string(whole), m.old, m.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := os.WriteFile(path, whole, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}()
+			cmd := exec.CommandContext(t.Context(), "go", "test", "./internal/sim", "-run", "TestWorlds$", "-worlds", "1500")
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
+			out, err := cmd.CombinedOutput()
+			found := violation.FindString(string(out))
+			if err == nil || found == "" {
+				t.Fatalf("nobody noticed: %v\n%s", err, out)
+			}
+			t.Logf("%.200s", strings.TrimSpace(found))
+		})
+	}
+}
