@@ -129,8 +129,10 @@ func (r *Reconciler) EnsureReport(ctx context.Context, in lb.Objects, name types
 	return r.one(newCall(ctx, ensuring, in, name))
 }
 
-// Delete removes what one Service has, and nothing that others use, while every other Service is held. The Service may still be in in,
-// with a deletion timestamp or without. Nil means that nothing of it is left, so that a finalizer can go.
+// Delete removes what one Service has, and nothing that others use, while every other Service is held. The Service must be in in, with a
+// deletion timestamp or without, as it is for whoever removes its finalizer: its UID is in the names of what it has. Nil means that nothing
+// of it is left, so that the finalizer can go. Of a Service that is in no input nothing can be told; it is taken for gone, and what it may
+// have left is removed by the next [Reconciler.Sync].
 func (r *Reconciler) Delete(ctx context.Context, in lb.Objects, name types.NamespacedName) error {
 	_, err := r.DeleteReport(ctx, in, name)
 	return err
