@@ -44,6 +44,9 @@ type run struct {
 	opts   Options
 	logs   bool // somebody reads the log
 	result Result
+	// elder is another process with the same configuration, which brought the cluster up and remembers it as it was then.
+	elder *provider.Reconciler
+	relay *relay // what elder talks to
 	// meddled says that others have changed something during a call.
 	meddled bool
 }
@@ -65,6 +68,9 @@ func Run(seed uint64, o *Options) Result {
 		}
 	}
 	r.watch = NewWatch(r.World)
+	if r.relay != nil {
+		r.relay.Provider = r.watch
+	}
 	for phase := range r.opts.Phases {
 		if phase > 0 || raised {
 			r.Mutate()
@@ -86,8 +92,9 @@ func Run(seed uint64, o *Options) Result {
 
 // raise brings the cluster up with nobody watching and nothing going wrong, and reports whether that went well.
 func (r *run) raise() bool {
-	rec := provider.NewReconciler(r.Cloud, r.Cluster, &provider.Options{Parallel: 1, Clock: r.Cloud.Clock(), MaxRemovals: -1})
-	report, err := rec.Sync(context.Background(), r.Objects)
+	r.relay = &relay{r.Cloud}
+	r.elder = r.reconcilerOf(r.relay)
+	report, err := r.elder.Sync(context.Background(), r.Objects)
 	r.hand(report)
 	return err == nil
 }
@@ -110,8 +117,13 @@ func (r *run) meddle() {
 	r.watch.Meddled()
 }
 
-func (r *run) reconciler() *provider.Reconciler {
-	return provider.NewReconciler(r.watch, r.Cluster, &provider.Options{
+// relay is a provider that can be exchanged.
+type relay struct{ provider.Provider }
+
+func (r *run) reconciler() *provider.Reconciler { return r.reconcilerOf(r.watch) }
+
+func (r *run) reconcilerOf(p provider.Provider) *provider.Reconciler {
+	return provider.NewReconciler(p, r.Cluster, &provider.Options{
 		Parallel: 1, Clock: r.Cloud.Clock(), OnEvent: r.onEvent, MaxRemovals: -1,
 		Jitter: rand.New(rand.NewPCG(r.Seed, 0x71773)).Float64,
 	})
@@ -130,7 +142,9 @@ func (r *run) onEvent(e provider.Event) {
 	case provider.StepDone:
 		r.opts.Log("%s %T %s: %v", e.State, e.Step.Op, e.Step.Op.Target().Name(), e.Err)
 	}
-	r.watch.OnEvent(e)
+	if r.watch != nil {
+		r.watch.OnEvent(e)
+	}
 }
 
 // maxCalls is how many calls a host makes before misfortunes are taken away, and then before it counts as stuck.
@@ -147,6 +161,9 @@ func (r *run) phase() {
 	rec := r.reconciler()
 	if !r.opts.Quiet && len(r.Objects.Services) > 0 && r.chance(4) {
 		r.single(rec)
+	}
+	if r.elder != nil && len(r.Objects.Services) > 0 && r.chance(4) {
+		r.single(r.elder) // what it remembers is older than what others and we have done since
 	}
 	for call := range 2 * maxCalls {
 		if call == maxCalls {
