@@ -62,6 +62,15 @@ func (e *Error) Field() string {
 	return annotationField(e.Key)
 }
 
+// Severity is what the value is in a finding: that of its [Outcome], but a value that would meddle with what azlb keeps for itself
+// ([ErrReserved]) is an error whatever becomes of it.
+func (e *Error) Severity() Severity {
+	if errors.Is(e.Err, ErrReserved) {
+		return SeverityError
+	}
+	return e.Outcome.Severity()
+}
+
 // annotationField is the path of an annotation.
 func annotationField(key string) string { return "metadata.annotations[" + key + "]" }
 

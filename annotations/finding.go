@@ -53,12 +53,12 @@ func (f Finding) String() string {
 }
 
 // Findings makes findings of what [Parse] said of a Service: a value that holds or closes the Service is an error, one that is as good as
-// absent a warning.
+// absent a warning, unless it would meddle with what azlb keeps for itself.
 func Findings(service types.NamespacedName, err error) []Finding {
 	var list []Finding
 	for _, e := range Errors(err) {
 		list = append(list, Finding{
-			Service: service, Field: e.Field(), Severity: e.Outcome.Severity(), Err: inField{e}, Holds: e.Outcome == Hold,
+			Service: service, Field: e.Field(), Severity: e.Severity(), Err: inField{e}, Holds: e.Outcome == Hold,
 		})
 	}
 	return list

@@ -27,6 +27,10 @@ var lintTests = []struct {
 		`error azure-load-balancer-tcp-idle-timeout: "2": out of range: want 4 to 100 whole minutes`,
 		`warning azure-pip-tags: "x": malformed: want key=value with one equals sign`,
 	}},
+	{name: "a tag that azlb keeps its notes in is an error, though it is only left out", anns: []string{annotations.KeyPIPTags, "K8s-Azure-Service=x/y,x"}, want: []string{
+		`error azure-pip-tags: "K8s-Azure-Service=x/y": reserved: want another key: who uses the public IP is kept under this one`,
+		`warning azure-pip-tags: "x": malformed: want key=value with one equals sign`,
+	}},
 	{name: "near misses of switches", anns: []string{annotations.KeyInternal, "True", annotations.KeyDisableTCPReset, " true", annotations.KeyPLSCreate, "yes"}, want: []string{
 		`warning azure-load-balancer-disable-tcp-reset: probably not as meant: " true" counts as true here; other readers of this key take the exact text alone, so write true`,
 		`warning azure-load-balancer-internal: probably not as meant: "True" counts as true here; other readers of this key take the exact text alone, so write true`,
