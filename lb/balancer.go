@@ -294,12 +294,26 @@ func (d *outline) wantPool(l *balancerDraft, name string, seen *Pool, list []Mem
 		return want
 	}
 	if want.Network == "" {
-		want.Network = d.c.PoolNetwork
+		want.Network = d.poolNetwork(l)
 	}
 	if len(list) > 0 || seen == nil || d.usableNode() && !d.defaultPool(name) {
 		want.Members = list
 	}
 	return want
+}
+
+// poolNetwork is the virtual network of a new pool of addresses. Beside internal frontends it is the one of their subnets, since Azure takes
+// no other.
+func (d *outline) poolNetwork(l *balancerDraft) ID {
+	if l.internal() {
+		return d.c.Network
+	}
+	return d.c.PoolNetwork
+}
+
+// internal reports whether the load balancer is for internal Services, which its name tells.
+func (l *balancerDraft) internal() bool {
+	return strings.HasSuffix(strings.ToLower(l.id.Name()), "-internal")
 }
 
 // unstick reports whether a pool of interfaces becomes one of addresses, and says why if it does not.
@@ -320,8 +334,7 @@ func (d *outline) unstick(l *balancerDraft, p Pool) bool {
 }
 
 func (d *outline) preConfigured(l *balancerDraft) bool {
-	internal := strings.HasSuffix(strings.ToLower(l.id.Name()), "-internal")
-	return d.c.PreConfigured == "all" || d.c.PreConfigured == "internal" && internal || d.c.PreConfigured == "external" && !internal
+	return d.c.PreConfigured == "all" || d.c.PreConfigured == "internal" && l.internal() || d.c.PreConfigured == "external" && !l.internal()
 }
 
 func (b *builder) usableNode() bool { return slices.ContainsFunc(b.in.Nodes, eligible) }

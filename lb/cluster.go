@@ -58,7 +58,7 @@ type Cluster struct {
 	Multiple            []MultipleConfiguration
 
 	Network          ID     // virtual network of internal frontends
-	PoolNetwork      ID     // virtual network of address pools: in Subscription
+	PoolNetwork      ID     // virtual network of address pools: in Subscription; those of internal load balancers are in Network
 	Subnet           string // default subnet of internal frontends
 	SecurityGroup    ID     // empty: no security rules are written
 	PrivateLinkGroup string // never empty
