@@ -174,6 +174,9 @@ func withoutText(err error) string {
 	return "neither JSON nor YAML"
 }
 
+// multipleField is the key of the configuration that has several load balancers.
+const multipleField = "multipleStandardLoadBalancerConfigurations"
+
 // ParseCluster reads azure.json, in JSON or YAML, with the keys and defaults of the upstream provider; unknown keys are ignored. name is the
 // cluster name given to the controllers, kubernetes if empty. The error joins everything that is wrong and wraps [ErrConfiguration].
 func ParseCluster(data []byte, name string) (Cluster, error) {
@@ -213,13 +216,7 @@ func (f file) check() error {
 	bad := func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: %s: %s", ErrConfiguration, key, fmt.Sprintf(format, args...)))
 	}
-	for key, value := range map[string]string{"subscriptionId": f.SubscriptionID, "resourceGroup": f.ResourceGroup} {
-		if value == "" {
-			bad(key, "missing")
-		} else if strings.ContainsAny(value, "/?#% ") {
-			bad(key, "%q has a character that no id may have", value)
-		}
-	}
+	f.checkNames(bad)
 	if _, ok := oneOf(f.PoolType, "", string(PoolInterfaces), string(PoolAddresses), string(PoolPods)); !ok {
 		bad("loadBalancerBackendPoolConfigurationType", "%q: want nodeIPConfiguration, nodeIP or podIP", f.PoolType)
 	}
@@ -243,8 +240,40 @@ func (f file) check() error {
 	return errors.Join(errs...)
 }
 
+// checkNames reports names that Azure takes nowhere: each becomes part of an id, and must stay in its segment.
+func (f file) checkNames(bad func(key, format string, args ...any)) {
+	of := func(typ string) func(string) error {
+		return func(name string) error { return armid.CheckName(typ, name) }
+	}
+	for _, n := range []struct {
+		key, value string
+		needed     bool
+		check      func(string) error
+	}{
+		{"subscriptionId", f.SubscriptionID, true, armid.CheckSubscription},
+		{"networkResourceSubscriptionID", f.NetworkSubscriptionID, false, armid.CheckSubscription},
+		{"resourceGroup", f.ResourceGroup, true, armid.CheckGroup},
+		{"loadBalancerResourceGroup", f.LoadBalancerResourceGroup, false, armid.CheckGroup},
+		{"vnetResourceGroup", f.VNetResourceGroup, false, armid.CheckGroup},
+		{"securityGroupResourceGroup", f.SecurityGroupResourceGroup, false, armid.CheckGroup},
+		{"privateLinkServiceResourceGroup", f.PrivateLinkServiceGroup, false, armid.CheckGroup},
+		{"loadBalancerName", f.LoadBalancerName, false, of(armid.LoadBalancers)},
+		{"vnetName", f.VNetName, false, of(armid.VirtualNetworks)},
+		{"subnetName", f.SubnetName, false, of(armid.Subnets)},
+		{"securityGroupName", f.SecurityGroupName, false, of(armid.NetworkSecurityGroups)},
+	} {
+		if n.value == "" {
+			if n.needed {
+				bad(n.key, "missing")
+			}
+		} else if err := n.check(n.value); err != nil {
+			bad(n.key, "%q: %v", n.value, err)
+		}
+	}
+}
+
 func (f file) checkMultiple(bad func(key, format string, args ...any)) {
-	const key = "multipleStandardLoadBalancerConfigurations"
+	const key = multipleField
 	if len(f.MultipleStandardLoadBalancers) > 0 && f.standard() && strings.EqualFold(orText(f.PoolType, string(PoolInterfaces)), string(PoolInterfaces)) {
 		bad(key, "needs loadBalancerBackendPoolConfigurationType nodeIP")
 	}
@@ -257,6 +286,8 @@ func (f file) checkMultiple(bad func(key, format string, args ...any)) {
 			bad(at+".name", "missing")
 		case names[name]:
 			bad(at+".name", "%q is there twice", m.Name)
+		case armid.CheckName(armid.LoadBalancers, name) != nil:
+			bad(at+".name", "%q: %v", m.Name, armid.CheckName(armid.LoadBalancers, name))
 		}
 		switch {
 		case set == "":

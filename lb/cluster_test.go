@@ -22,7 +22,7 @@ func plainCluster() lb.Cluster {
 }
 
 func TestParseCluster(t *testing.T) {
-	const vnet = "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Network/virtualNetworks/v"
+	const vnet = "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Network/virtualNetworks/vnet"
 	for _, c := range []struct {
 		name, keys string
 		want       func(*lb.Cluster)
@@ -32,13 +32,13 @@ func TestParseCluster(t *testing.T) {
 		{"keys in any case", `"LOCATION": "eastus"`, func(c *lb.Cluster) { c.Location = "eastus" }},
 		{"network subscription", `"networkResourceSubscriptionID": "` + sub2 + `"`, func(c *lb.Cluster) { c.NetworkSubscription = sub2 }},
 		{
-			"virtual network, pools in the subscription of compute", `"networkResourceSubscriptionID": "` + sub2 + `", "vnetName": "v", "subnetName": "s"`,
+			"virtual network, pools in the subscription of compute", `"networkResourceSubscriptionID": "` + sub2 + `", "vnetName": "vnet", "subnetName": "s"`,
 			func(c *lb.Cluster) {
 				c.NetworkSubscription, c.Subnet = sub2, "s"
 				c.Network, c.PoolNetwork = lb.ID(fmt.Sprintf(vnet, sub2, "rg")), lb.ID(fmt.Sprintf(vnet, sub1, "rg"))
 			},
 		},
-		{"virtual network of another group", `"vnetName": "v", "vnetResourceGroup": "Net"`, func(c *lb.Cluster) {
+		{"virtual network of another group", `"vnetName": "vnet", "vnetResourceGroup": "Net"`, func(c *lb.Cluster) {
 			c.Network, c.PoolNetwork = lb.ID(fmt.Sprintf(vnet, sub1, "Net")), lb.ID(fmt.Sprintf(vnet, sub1, "Net"))
 		}},
 		{"security group", `"securityGroupName": "n", "securityGroupResourceGroup": "Sec"`, func(c *lb.Cluster) {
@@ -110,6 +110,15 @@ func TestParseClusterErrors(t *testing.T) {
 		{"a number for a name", `{"subscriptionId": 1, "resourceGroup": "rg"}`, nil},
 		{"everything missing, all at once", `{}`, []string{"subscriptionId: missing", "resourceGroup: missing"}},
 		{"a path for a group", `{"subscriptionId": "s", "resourceGroup": "../rg"}`, []string{"resourceGroup"}},
+		{
+			"paths for names, all at once", `{"subscriptionId": "s/..", "networkResourceSubscriptionID": "a/b", "resourceGroup": "rg?", "loadBalancerResourceGroup": "../x",
+			"vnetResourceGroup": "a/b", "securityGroupResourceGroup": "a/b", "privateLinkServiceResourceGroup": "x.", "loadBalancerName": "../b", "vnetName": "../x", "subnetName": "a/b",
+			"securityGroupName": "a b", "loadBalancerBackendPoolConfigurationType": "nodeIP", "multipleStandardLoadBalancerConfigurations": [{"name": "../x", "primaryVMSet": "a"}]}`,
+			[]string{
+				"subscriptionId: \"s/..\"", "networkResourceSubscriptionID: ", "resourceGroup: \"rg?\"", "loadBalancerResourceGroup: ", "vnetResourceGroup: ", "securityGroupResourceGroup: ",
+				"privateLinkServiceResourceGroup: ", "loadBalancerName: ", "vnetName: ", "subnetName: ", "securityGroupName: ", "[0].name: ",
+			},
+		},
 		{
 			"pool type", `{"subscriptionId": "s", "resourceGroup": "rg", "loadBalancerBackendPoolConfigurationType": "nic"}`,
 			[]string{"loadBalancerBackendPoolConfigurationType", "nodeIPConfiguration, nodeIP or podIP"},

@@ -288,7 +288,7 @@ type placement struct {
 
 // selectedBy says by which labels a Service is selected.
 func (p *placer) selectedBy(s *service) Origin {
-	from := Origin{SourceConfiguration, "multipleStandardLoadBalancerConfigurations", "by the labels of the Service"}
+	from := Origin{SourceConfiguration, multipleField, "by the labels of the Service"}
 	for i := range p.entries {
 		if sel := p.selectors[i].namespaces; sel != nil && sel.Matches(p.namespaceLabels(s)) {
 			return Origin{SourceNamespace, "", "selected by multipleStandardLoadBalancerConfigurations[" + strconv.Itoa(i) + "]"}

@@ -206,6 +206,9 @@ func (p *placer) eligible(s *service) ([]string, *fieldError) {
 	}
 	var list []candidate
 	named, drained, mismatched := 0, 0, 0
+	if !slices.ContainsFunc(p.entries, func(e MultipleConfiguration) bool { return strings.EqualFold(e.Name, p.c.Name) }) {
+		return nil, &fieldError{multipleField, fmt.Errorf("%w: no entry is named %s like the cluster, and one has to be", ErrNotFound, p.c.Name)}
+	}
 	for i, e := range p.entries {
 		if len(s.cfg.Configurations) > 0 && !slices.Contains(s.cfg.Configurations, strings.ToLower(e.Name)) {
 			continue
@@ -224,13 +227,13 @@ func (p *placer) eligible(s *service) ([]string, *fieldError) {
 		list = append(list, candidate{e.Name, chosen, chosen})
 	}
 	if len(list) == 0 {
-		field := "multipleStandardLoadBalancerConfigurations"
+		field := multipleField
 		if named == 0 {
 			field = annotationField(annotations.KeyConfigurations)
 		}
 		return nil, &fieldError{field, fmt.Errorf("%w: no load balancer is eligible: %d of %d named, %d of those drained, %d not selected by labels", ErrNotFound, named, len(p.entries), drained, mismatched)}
 	}
-	s.placed.among = Origin{Source: SourceConfiguration, Field: "multipleStandardLoadBalancerConfigurations"}
+	s.placed.among = Origin{Source: SourceConfiguration, Field: multipleField}
 	if len(s.cfg.Configurations) > 0 {
 		s.placed.among = annotated(annotations.KeyConfigurations)
 	}
@@ -365,7 +368,7 @@ func (d *outline) spreadFrom(at func(entry string, n corev1.Node) bool) map[stri
 	for _, n := range rest {
 		e := d.secondaryEntry(n, got, at)
 		if e == "" {
-			d.findings = append(d.findings, Finding{Field: "multipleStandardLoadBalancerConfigurations", Severity: SeverityWarning, Err: fmt.Errorf("%w: node %s is on no load balancer", ErrNoNodes, n.Name)})
+			d.findings = append(d.findings, Finding{Field: multipleField, Severity: SeverityWarning, Err: fmt.Errorf("%w: node %s is on no load balancer", ErrNoNodes, n.Name)})
 			continue
 		}
 		got[e] = append(got[e], n)

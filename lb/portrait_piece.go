@@ -78,7 +78,7 @@ func (x *portraitist) loadBalancer(l LoadBalancer) Piece {
 	}
 	switch {
 	case x.c.multiple():
-		entry = fieldOrigin("multipleStandardLoadBalancerConfigurations")
+		entry = fieldOrigin(multipleField)
 	case x.c.Basic && x.s.cfg.Mode != "":
 		entry = annotated(annotations.KeyMode)
 	case x.c.LoadBalancerName != "":
