@@ -32,7 +32,6 @@ var mutations = []mutation{
 	{"unreadable sources are no sources", "lb/security.go", "len(a.Ranges) == 0 && !a.Closed {", "len(a.Ranges) == 0 {"},
 	{"what is there is not adopted", "provider/reconciler.go", "\twant = lb.Adopt(seen, want)\n", ""},
 	{"a public IP goes before its frontend", "lb/diff.go", "\td.indexUsers()\n", ""},
-	{"what is neither as planned against nor as wanted is written", "internal/armwire/prepare.go", "case !m.after && (creates || !m.before):", "case false:"},
 	{"a write is not remembered", "provider/reconciler_claim.go", "\t\ts.written(op, end.receipt)\n", ""},
 	{"what failed is not read again", "provider/reconciler_claim.go", "\t\ts.doubt(partOf(top))\n", ""},
 	{"what did not fail is written again", "internal/armwire/prepare.go", "case m.after && !failed(raw):", "case m.after && !failed(raw) && false:"},
