@@ -209,7 +209,7 @@ func (d *outline) pinnedFrontend(w internalWish) (Frontend, *fieldError) {
 	}
 	if w.l.seen != nil {
 		fe, ok := w.l.seen.frontends[w.l.seen.byAddress[w.pinned]]
-		if ok && !w.l.differs(fe) && (d.owner(fe.Name) != w.s.base || sameButFamily(fe.Name, name) && fe.Subnet.Equal(w.subnet.ID)) {
+		if ok && !w.l.differs(fe) && !d.goesWithLink(w, fe) && (d.owner(fe.Name) != w.s.base || sameButFamily(fe.Name, name) && fe.Subnet.Equal(w.subnet.ID)) {
 			return fe, nil
 		}
 	}
@@ -217,6 +217,25 @@ func (d *outline) pinnedFrontend(w internalWish) (Frontend, *fieldError) {
 		return Frontend{}, bad
 	}
 	return d.newInternal(w, w.pinned), nil
+}
+
+// goesWithLink reports whether a frontend has a private link service that the Service cannot take over as it is, and nobody who stays is on
+// it: then both go with the Services that are gone, and the address is free for a frontend of its own.
+func (d *outline) goesWithLink(w internalWish, fe Frontend) bool {
+	link, ask := d.linkOn(w.l.id.Child(armid.FrontendIPConfigurations, fe.Name)), w.s.cfg.PrivateLink
+	if link == nil || !ask.Create || !inherits(w.s, link) || !ask.Options {
+		return false
+	}
+	if (ask.Name == "" || strings.EqualFold(ask.Name, link.ID.Name())) && d.privateLinkGroup(w.s).Equal(link.ID.GroupID()) {
+		return false
+	}
+	for base, names := range d.uses[w.l.id.Key()] {
+		s := d.byBase[base]
+		if names[strings.ToLower(fe.Name)] && (s != nil && s.wanted || d.keepsBase(base)) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkPinned asks whether ARM could give out the requested address.
