@@ -206,7 +206,7 @@ func (p *placer) eligible(s *service) ([]string, *fieldError) {
 	}
 	var list []candidate
 	named, drained, mismatched := 0, 0, 0
-	if !slices.ContainsFunc(p.entries, func(e MultipleConfiguration) bool { return strings.EqualFold(e.Name, p.c.Name) }) {
+	if p.c.multiple() && !slices.ContainsFunc(p.entries, func(e MultipleConfiguration) bool { return strings.EqualFold(e.Name, p.c.Name) }) {
 		return nil, &fieldError{multipleField, fmt.Errorf("%w: no entry is named %s like the cluster, and one has to be", ErrNotFound, p.c.Name)}
 	}
 	for i, e := range p.entries {

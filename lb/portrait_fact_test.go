@@ -128,7 +128,7 @@ func TestDescribeTellsOrigins(t *testing.T) {
 func TestDescribeTellsPlacement(t *testing.T) {
 	several := func(entries ...lb.MultipleConfiguration) lb.Cluster {
 		c := lbtest.Cluster()
-		c.Multiple = entries
+		c.Name, c.Multiple = "one", entries // one entry has to be named like the cluster
 		return c
 	}
 	entry := func(name string) lb.MultipleConfiguration {
