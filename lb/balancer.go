@@ -32,17 +32,7 @@ func (d *outline) finishBalancers() {
 
 // keepUsedByOthers keeps our frontends that foreign children use.
 func (d *outline) keepUsedByOthers(l *balancerDraft) {
-	users := map[string]ID{}
-	for _, r := range l.seen.Rules {
-		if d.owner(r.Name) == "" {
-			users[strings.ToLower(r.Frontend)] = l.id.Child(armid.LoadBalancingRules, r.Name)
-		}
-	}
-	for _, u := range l.seen.Uses {
-		for _, f := range u.Frontends {
-			users[strings.ToLower(f)] = u.ID
-		}
-	}
+	users := d.foreignUsers(l)
 	for _, f := range l.seen.Frontends {
 		user, used := users[strings.ToLower(f.Name)]
 		if _, ok := l.frontends[strings.ToLower(f.Name)]; ok || !used || d.owner(f.Name) == "" {
@@ -54,6 +44,22 @@ func (d *outline) keepUsedByOthers(l *balancerDraft) {
 			Err: fmt.Errorf("%w: the frontend stays, %s uses it", ErrForeign, user),
 		})
 	}
+}
+
+// foreignUsers finds a foreign child by the name of the frontend it uses, in lower case.
+func (d *outline) foreignUsers(l *balancerDraft) map[string]ID {
+	users := map[string]ID{}
+	for _, r := range l.seen.Rules {
+		if d.owner(r.Name) == "" {
+			users[strings.ToLower(r.Frontend)] = l.id.Child(armid.LoadBalancingRules, r.Name)
+		}
+	}
+	for _, u := range l.seen.Uses {
+		for _, f := range u.Frontends {
+			users[strings.ToLower(f)] = u.ID
+		}
+	}
+	return users
 }
 
 func (d *outline) foreignFrontend(l *balancerDraft) bool {

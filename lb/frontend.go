@@ -209,7 +209,7 @@ func (d *outline) pinnedFrontend(w internalWish) (Frontend, *fieldError) {
 	}
 	if w.l.seen != nil {
 		fe, ok := w.l.seen.frontends[w.l.seen.byAddress[w.pinned]]
-		if ok && !w.l.differs(fe) && !d.goesWithLink(w, fe) && (d.owner(fe.Name) != w.s.base || sameButFamily(fe.Name, name) && fe.Subnet.Equal(w.subnet.ID)) {
+		if ok && !w.l.differs(fe) && !d.goesWithLink(w, fe) && (d.owner(fe.Name) != w.s.base || sameButFamily(fe.Name, name) && fe.Subnet.Equal(w.subnet.ID) || d.heldInPlace(w, fe)) {
 			return fe, nil
 		}
 	}
@@ -217,6 +217,13 @@ func (d *outline) pinnedFrontend(w internalWish) (Frontend, *fieldError) {
 		return Frontend{}, bad
 	}
 	return d.newInternal(w, w.pinned), nil
+}
+
+// heldInPlace reports whether a frontend cannot go, since a foreign child uses it, and is in the subnet asked for: then the Service stays on it and
+// keeps its address, which a frontend of the right name could not have beside it.
+func (d *outline) heldInPlace(w internalWish, fe Frontend) bool {
+	_, used := d.foreignUsers(w.l)[strings.ToLower(fe.Name)]
+	return used && fe.Subnet.Equal(w.subnet.ID)
 }
 
 // goesWithLink reports whether a frontend has a private link service that the Service cannot take over as it is, and nobody who stays is on
@@ -267,7 +274,7 @@ func (d *outline) unpinnedFrontend(w internalWish) (Frontend, *fieldError) {
 	if !ok {
 		return d.newInternal(w, d.statusAddress(w)), nil
 	}
-	if sameButFamily(old.Name, name) && (w.s.cfg.Subnet == "" || old.Subnet.Equal(w.subnet.ID)) {
+	if sameButFamily(old.Name, name) && (w.s.cfg.Subnet == "" || old.Subnet.Equal(w.subnet.ID)) || d.heldInPlace(w, old) {
 		return old, nil
 	}
 	// The frontend has to be rebuilt; the address that clients know stays if the new subnet has room for it.

@@ -101,8 +101,11 @@ func (w *Watch) Do(ctx context.Context, op lb.Op) (provider.Receipt, error) {
 			w.Blame("P5", "%T of %s changed nothing", op, op.Target())
 		}
 	}
-	if err == nil || provider.KindOf(err) == provider.Unknown {
+	settled := err == nil || provider.KindOf(err) == provider.Unknown
+	if settled || !reflect.DeepEqual(was, is) { // a superseded write may have been carried out all the same
 		w.executed = append(w.executed, w.step(op))
+	}
+	if settled {
 		w.check(op)
 	}
 	return receipt, err
