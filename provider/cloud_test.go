@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/fake"
+	"github.com/azlb/azlb/internal/armwire"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider"
@@ -119,6 +122,39 @@ func TestEnsureAndDeleteLeaveOthersAlone(t *testing.T) {
 	}
 	if in.Services[0].DeletionTimestamp != nil {
 		t.Error("Delete changed its input")
+	}
+}
+
+// A public IP that cannot be created anew, since an outbound rule of others uses its frontend, stays, and so does its address.
+func TestAddressThatCannotBeGivenUpIsToldOn(t *testing.T) {
+	c := azure()
+	in := objects(1)
+	r := reconciler(c, nil)
+	first, err := r.Ensure(t.Context(), in, nameOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	balancer := armid.Resource(subscription, "rg", armid.LoadBalancers, "kubernetes")
+	ref := func(kind, name string) armwire.Object {
+		return armwire.Object{"id": string(balancer.Child(kind, name))}
+	}
+	if err := c.Merge(balancer, armwire.Object{"properties": armwire.Object{armid.OutboundRules: []any{armwire.Object{
+		"name": "egress", "properties": armwire.Object{
+			"protocol": "All", "backendAddressPool": ref(armid.BackendAddressPools, "kubernetes"),
+			"frontendIPConfigurations": []any{ref(armid.FrontendIPConfigurations, lb.Base(in.Services[0].UID))},
+		},
+	}}}}); err != nil {
+		t.Fatal(err)
+	}
+	in.Services[0].Annotations = map[string]string{annotations.KeyPIPIPTags: "RoutingPreference=Internet"} // cannot be changed in place
+	report, err := reconciler(c, nil).Sync(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := report.Services[nameOf(1)]
+	named := slices.ContainsFunc(got.Findings, func(f lb.Finding) bool { return strings.Contains(f.String(), "egress") })
+	if d := cmp.Diff(first, got.Status); d != "" || !named {
+		t.Errorf("status (-before +after):\n%s\nfindings %v", d, got.Findings)
 	}
 }
 

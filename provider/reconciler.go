@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -186,7 +187,28 @@ func (arithmetic) plan(c lb.Cluster, in lb.Objects, seen lb.Observed) (lb.Desire
 	want = lb.Adopt(seen, want)
 	plan, err := lb.Diff(seen, want)
 	plan.Findings = slices.Concat(findings, plan.Findings)
+	keepAddresses(want, seen, plan)
 	return want, plan, err
+}
+
+// keepAddresses tells Services the addresses of public IPs that were to be created anew and stay as they are, since plan found that they
+// cannot be given up.
+func keepAddresses(want lb.Desired, seen lb.Observed, plan lb.Plan) {
+	stays := map[string]netip.Addr{}
+	for _, id := range want.Recreate {
+		deleted := slices.ContainsFunc(plan.Steps, func(s lb.Step) bool { return s.Op.Target().Equal(id) })
+		i := slices.IndexFunc(seen.PublicIPs, func(ip lb.SeenPublicIP) bool { return ip.ID.Equal(id) })
+		if !deleted && i >= 0 {
+			stays[id.Key()] = seen.PublicIPs[i].Address
+		}
+	}
+	for _, s := range want.Services {
+		for i, a := range s.Ingress {
+			if ip, ok := stays[a.Of.Key()]; ok && !a.Known() {
+				s.Ingress[i] = lb.Address{IP: ip}
+			}
+		}
+	}
 }
 
 func (arithmetic) status(want lb.Desired, known []lb.Assigned) map[types.NamespacedName]corev1.LoadBalancerStatus {
