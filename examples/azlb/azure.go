@@ -1,207 +1,28 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strings"
 	"sync/atomic"
-	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-
+	"github.com/azlb/azlb/examples/internal/signin"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider/azure"
-
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
-
-// account is what azure.json says about signing in and about the endpoints of Azure. encoding/json matches keys without regard to case, as
-// upstream does.
-type account struct {
-	Cloud                       string `json:"cloud"`
-	ResourceManagerEndpoint     string `json:"resourceManagerEndpoint"`
-	TenantID                    string `json:"tenantId"`
-	NetworkResourceTenantID     string `json:"networkResourceTenantID"`
-	IdentitySystem              string `json:"identitySystem"`
-	ClientID                    string `json:"aadClientId"`
-	ClientSecret                string `json:"aadClientSecret"`
-	ClientCertPath              string `json:"aadClientCertPath"`
-	ClientCertPassword          string `json:"aadClientCertPassword"`
-	UseManagedIdentityExtension bool   `json:"useManagedIdentityExtension"`
-	UserAssignedIdentityID      string `json:"userAssignedIdentityID"`
-	UseWorkloadIdentity         bool   `json:"useFederatedWorkloadIdentityExtension"`
-	FederatedTokenFile          string `json:"aadFederatedTokenFile"`
-}
 
 // openAzure returns Azure itself, with the credentials and endpoints that azure.json names.
 func (t *tool) openAzure(cluster lb.Cluster, config []byte) (*session, error) {
-	var a account
-	text, err := utilyaml.ToJSON(config)
-	if err == nil {
-		err = json.Unmarshal(text, &a)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", t.flags.cloudConfig, err)
-	}
-	backend, counts, err := a.backend(cluster, newAzureOptions(t.logger()))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", t.flags.cloudConfig, err)
-	}
-	return &session{Provider: backend, counts: counts, finish: func() error { return nil }}, nil
-}
-
-func newAzureOptions(logger *slog.Logger) *azure.Options { return &azure.Options{Logger: logger} }
-
-// backend signs in, which asks nobody yet, and sets the options that follow from azure.json.
-func (a account) backend(cluster lb.Cluster, o *azure.Options) (*azure.Backend, func() requests, error) {
-	env, err := a.environment()
-	if err != nil {
-		return nil, nil, err
-	}
-	o.Cloud, o.PlainHTTP = env.config, env.plain
-	if env.local {
-		o.PollInterval = localPolls
-	}
 	var reads, writes atomic.Int64
-	o.Observer = func(c azure.Call) {
+	backend, err := signin.Open(cluster, config, &azure.Options{Logger: t.logger(), Observer: func(c azure.Call) {
 		if c.Method == http.MethodGet {
 			reads.Add(1)
 		} else {
 			writes.Add(1)
 		}
-	}
-	cred, err := a.credential(env, a.TenantID)
+	}})
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("%s: %w", t.flags.cloudConfig, err)
 	}
-	if a.NetworkResourceTenantID != "" && !strings.EqualFold(a.NetworkResourceTenantID, a.TenantID) {
-		o.NetworkSubscription = cluster.NetworkSubscription
-		if o.NetworkCredential, err = a.credential(env, a.NetworkResourceTenantID); err != nil {
-			return nil, nil, err
-		}
-	}
-	backend, err := azure.New(cred, o)
-	return backend, func() requests { return requests{int(reads.Load()), int(writes.Load())} }, err
+	counts := func() requests { return requests{int(reads.Load()), int(writes.Load())} }
+	return &session{Provider: backend, counts: counts, finish: func() error { return nil }}, nil
 }
-
-// environment is where Resource Manager is and who gives tokens for it.
-type environment struct {
-	config  cloud.Configuration
-	private bool // the authority is not one of Microsoft's
-	local   bool // on this machine: a test
-	plain   bool // without TLS; on this machine only
-}
-
-// localPolls is the wait between polls of an endpoint on this machine.
-const localPolls = 100 * time.Millisecond
-
-// environment finds the endpoints: of the named cloud, or by asking the Resource Manager that azure.json names.
-func (a account) environment() (environment, error) {
-	if a.ResourceManagerEndpoint != "" {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		return discover(ctx, a.ResourceManagerEndpoint)
-	}
-	switch strings.ToLower(a.Cloud) {
-	case "", "azurecloud", "azurepubliccloud":
-		return environment{config: cloud.AzurePublic}, nil
-	case "azureusgovernment", "azureusgovernmentcloud":
-		return environment{config: cloud.AzureGovernment}, nil
-	case "azurechinacloud":
-		return environment{config: cloud.AzureChina}, nil
-	default:
-		return environment{}, fmt.Errorf("cloud: %q: want AzurePublicCloud, AzureUSGovernmentCloud or AzureChinaCloud, "+
-			"or set resourceManagerEndpoint", a.Cloud)
-	}
-}
-
-// discover asks a Resource Manager who gives tokens for it.
-func discover(ctx context.Context, endpoint string) (environment, error) {
-	endpoint = strings.TrimRight(endpoint, "/")
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return environment{}, fmt.Errorf("resourceManagerEndpoint: %w", err)
-	}
-	local := loopback(u.Hostname())
-	plain := u.Scheme == "http" && local
-	if u.Scheme != "https" && !plain {
-		return environment{}, fmt.Errorf("resourceManagerEndpoint: %q: want https, or http on this machine", endpoint)
-	}
-	meta, err := metadata(ctx, endpoint)
-	if err != nil {
-		return environment{}, fmt.Errorf("resourceManagerEndpoint: %w", err)
-	}
-	login := strings.TrimRight(meta.Authentication.LoginEndpoint, "/")
-	if login == "" || len(meta.Authentication.Audiences) == 0 {
-		return environment{}, fmt.Errorf("resourceManagerEndpoint: %s/metadata/endpoints names no login endpoint or no audience", endpoint)
-	}
-	return environment{
-		config: cloud.Configuration{
-			ActiveDirectoryAuthorityHost: login,
-			Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
-				cloud.ResourceManager: {Endpoint: endpoint, Audience: meta.Authentication.Audiences[0]},
-			},
-		},
-		private: !microsoft(login), local: local, plain: plain,
-	}, nil
-}
-
-// endpoints is the answer of {endpoint}/metadata/endpoints, as far as it matters.
-type endpoints struct {
-	Authentication struct {
-		LoginEndpoint string   `json:"loginEndpoint"`
-		Audiences     []string `json:"audiences"`
-	} `json:"authentication"`
-}
-
-func metadata(ctx context.Context, endpoint string) (endpoints, error) {
-	var e endpoints
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/metadata/endpoints?api-version=2015-01-01", nil)
-	if err != nil {
-		return e, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return e, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return e, fmt.Errorf("%s: %s", req.URL, resp.Status)
-	}
-	var raw json.RawMessage
-	if err := json.NewDecoder(resp.Body).Decode(&raw); err != nil {
-		return e, fmt.Errorf("%s: %w", req.URL, err)
-	}
-	// Newer ones list several clouds, their own first.
-	var list []endpoints
-	if json.Unmarshal(raw, &list) == nil && len(list) > 0 {
-		return list[0], nil
-	}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, fmt.Errorf("%s: %w", req.URL, err)
-	}
-	return e, nil
-}
-
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
-}
-
-// microsoft reports whether an authority is one that Microsoft's instance discovery knows.
-func microsoft(login string) bool {
-	for _, c := range []cloud.Configuration{cloud.AzurePublic, cloud.AzureGovernment, cloud.AzureChina} {
-		if strings.EqualFold(strings.TrimRight(c.ActiveDirectoryAuthorityHost, "/"), login) {
-			return true
-		}
-	}
-	return false
-}
-
-var _ azcore.TokenCredential = (*plainCredential)(nil)

@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
+	"github.com/azlb/azlb/examples/internal/signin"
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
@@ -57,7 +58,7 @@ func (t *tool) serve(ctx context.Context) error {
 		return err
 	}
 	host, _, err := net.SplitHostPort(t.flags.listen)
-	if err != nil || !loopback(host) {
+	if err != nil || !signin.Loopback(host) {
 		return fmt.Errorf("--listen %s: want an address of this machine only, such as 127.0.0.1:8443", t.flags.listen)
 	}
 	if t.flags.writeCert != "" && !t.flags.tls {

@@ -1,4 +1,4 @@
-package main
+package signin
 
 import (
 	"context"
@@ -94,7 +94,7 @@ type plainCredential struct {
 
 func newPlainCredential(env environment, tenant, client, secret string) (*plainCredential, error) {
 	authority, err := url.Parse(env.config.ActiveDirectoryAuthorityHost)
-	if err != nil || !loopback(authority.Hostname()) {
+	if err != nil || !Loopback(authority.Hostname()) {
 		return nil, errors.New("the authority is without TLS and not on this machine; no secret is sent there")
 	}
 	return &plainCredential{
