@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // serveShop runs azlb serve on the shop's configuration and returns the azure.json that leads there.
