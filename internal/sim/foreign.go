@@ -288,9 +288,12 @@ func baseOf(name string) string {
 	return strings.ToLower(name[:32])
 }
 
-// foreign is what is not ours in a cloud, by a key that says where it is. What is inside something of ours may go with it, whose key
-// within tells.
-type foreign map[string]foreignPart
+// foreign is what is not ours in a cloud, by the key of the resource that it is in.
+type foreign map[string]*foreignParts
+
+// foreignParts is what is not ours in one resource, by a key that says where it is. What is inside something of ours may go with it, whose
+// key within tells.
+type foreignParts map[string]foreignPart
 
 type foreignPart struct {
 	value  any
@@ -300,17 +303,32 @@ type foreignPart struct {
 // foreignOf reads what is not ours.
 func foreignOf(c *fake.Cloud) foreign {
 	f := foreign{}
-	for _, id := range c.IDs() {
-		body, _ := c.Body(id)
-		f.resource(id, body)
-	}
+	f.read(c, c.IDs()...)
 	return f
 }
 
-func (f foreign) put(key, within string, v any) { f[key] = foreignPart{value: v, within: within} }
+// after returns f with these resources read again.
+func (f foreign) after(c *fake.Cloud, ids ...lb.ID) foreign {
+	f = maps.Clone(f)
+	f.read(c, ids...)
+	return f
+}
+
+func (f foreign) read(c *fake.Cloud, ids ...lb.ID) {
+	for _, id := range ids {
+		delete(f, id.Key())
+		if body, ok := c.Body(id); ok {
+			parts := foreignParts{}
+			parts.resource(id, body)
+			f[id.Key()] = &parts
+		}
+	}
+}
+
+func (f foreignParts) put(key, within string, v any) { f[key] = foreignPart{value: v, within: within} }
 
 // resource enters one resource.
-func (f foreign) resource(id lb.ID, body object) {
+func (f foreignParts) resource(id lb.ID, body object) {
 	key := id.Key()
 	armwire.StripReadOnly(id.Type(), body)
 	switch {
@@ -325,7 +343,7 @@ func (f foreign) resource(id lb.ID, body object) {
 }
 
 // shared enters what others have in a resource that we write too.
-func (f foreign) shared(key string, body object) {
+func (f foreignParts) shared(key string, body object) {
 	properties, _ := body["properties"].(object)
 	f.marks(key, key, body)
 	f.tags(key, body)
@@ -344,7 +362,7 @@ func (f foreign) shared(key string, body object) {
 }
 
 // publicIP enters a public IP: wholly if nobody of ours has it, else what others wrote into it.
-func (f foreign) publicIP(key string, body object) {
+func (f foreignParts) publicIP(key string, body object) {
 	tags, _ := body["tags"].(object)
 	name := key[strings.LastIndex(key, "/")+1:]
 	switch {
@@ -365,7 +383,7 @@ func (f foreign) publicIP(key string, body object) {
 }
 
 // marks enters the marks in o and below; what is reached through an id, a name or an address goes with it.
-func (f foreign) marks(at, within string, o object) {
+func (f foreignParts) marks(at, within string, o object) {
 	for k, v := range o {
 		switch {
 		case strings.HasPrefix(k, mark):
@@ -390,7 +408,7 @@ func identity(o object) string {
 	return strings.ToLower("(" + text + ")")
 }
 
-func (f foreign) tags(key string, body object) {
+func (f foreignParts) tags(key string, body object) {
 	tags, _ := body["tags"].(object)
 	for k, v := range tags {
 		if strings.HasPrefix(k, mark+"-") {
@@ -405,10 +423,9 @@ func (f foreign) forget(report provider.Report) {
 		for i, step := range round.Steps {
 			switch op := round.Plan.Steps[i].Op.(type) {
 			case lb.DeletePublicIP, lb.DeleteLoadBalancer:
-				gone := op.Target().Key()
-				maps.DeleteFunc(f, func(key string, p foreignPart) bool {
-					return step.State == provider.StateDone && p.within != "" && strings.HasPrefix(key, gone)
-				})
+				if parts := f[op.Target().Key()]; parts != nil && step.State == provider.StateDone {
+					maps.DeleteFunc(*parts, func(_ string, p foreignPart) bool { return p.within != "" })
+				}
 			}
 		}
 	}
@@ -416,6 +433,21 @@ func (f foreign) forget(report provider.Report) {
 
 // lost compares what was there with what is there now.
 func (f foreign) lost(now foreign) []string {
+	var out []string
+	for key, was := range f {
+		switch is := now[key]; {
+		case is == was: // not read again
+		case is == nil:
+			out = append(out, was.lost(nil)...)
+		default:
+			out = append(out, was.lost(*is)...)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (f foreignParts) lost(now foreignParts) []string {
 	var out []string
 	for key, was := range f {
 		is, there := now[key]
@@ -426,6 +458,5 @@ func (f foreign) lost(now foreign) []string {
 			out = append(out, fmt.Sprintf("%s was %v, is %v", key, was.value, is.value))
 		}
 	}
-	slices.Sort(out)
 	return out
 }

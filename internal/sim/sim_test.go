@@ -34,6 +34,7 @@ func TestWorlds(t *testing.T) {
 		return
 	}
 	for _, s := range corpus(t) {
+		report(t, s, sim.Run(s, nil))
 		report(t, s, sim.Run(s, &sim.Options{Phases: 3}))
 	}
 	total := sim.Result{Faults: map[string]int{}}

@@ -32,9 +32,11 @@ type Watch struct {
 	Writes     int
 	Replans    int
 
-	latest   View // of the cloud at its revision seen; zero: to be looked at
+	scope    lb.Scope // of the objects
+	latest   View     // of the cloud at its revision seen; zero: to be looked at
 	seen     int
 	foreign  foreign
+	touched  []lb.ID // since foreign was read
 	plan     lb.Plan
 	executed []lb.Step // of the plan, in which order ever
 	before   View      // when the plan was made
@@ -60,19 +62,19 @@ func (w *Watch) Blame(promise, format string, args ...any) {
 }
 
 // Meddled must be told of every change that others made on purpose.
-func (w *Watch) Meddled() { w.foreign = foreignOf(w.World.Cloud) }
+func (w *Watch) Meddled() { w.foreign, w.touched = foreignOf(w.World.Cloud), nil }
 
-// look reads the state beside faults and journal.
-func (w *World) look(c *fake.Cloud) View {
-	seen, err := c.Clone().Observe(context.Background(), lb.ScopeOf(w.Cluster, w.Objects))
-	w.must(err)
-	return ViewOf(w.Cluster, seen)
+// lookAt reads the state beside faults and journal.
+func (w *Watch) lookAt(c *fake.Cloud) View {
+	seen, err := c.Clone().Observe(context.Background(), w.scope)
+	w.World.must(err)
+	return ViewOf(w.World.Cluster, seen)
 }
 
 // look is the view of the world's own cloud, which is looked at again only when it has changed.
 func (w *Watch) look() View {
 	if now := w.World.Cloud.Revision(); w.latest.Ports == nil || w.seen != now {
-		w.latest, w.seen = w.World.look(w.World.Cloud), now
+		w.latest, w.seen = w.lookAt(w.World.Cloud), now
 	}
 	return w.latest
 }
@@ -89,20 +91,25 @@ func (w *Watch) Do(ctx context.Context, op lb.Op) (provider.Receipt, error) {
 	if now := cloud.Clock().Now(); now.Before(w.parked[target]) {
 		w.Blame("P12", "%s was asked again %v before the time that Retry-After gave", op.Target(), w.parked[target].Sub(now))
 	}
-	was, _ := cloud.Body(op.Target().Top())
+	top := op.Target().Top()
+	was, _ := cloud.Body(top)
 	receipt, err := cloud.Do(ctx, op)
-	is, _ := cloud.Body(op.Target().Top())
+	is, _ := cloud.Body(top)
+	changed := !reflect.DeepEqual(was, is)
+	if changed {
+		w.touched = append(w.touched, top)
+	}
 	if e, ok := errors.AsType[*provider.OpError](err); ok && e.RetryAfter > 0 {
 		w.parked[target] = cloud.Clock().Now().Add(e.RetryAfter)
 	}
 	if receipt.Written {
 		w.Writes++
-		if reflect.DeepEqual(was, is) {
+		if !changed {
 			w.Blame("P5", "%T of %s changed nothing", op, op.Target())
 		}
 	}
 	settled := err == nil || provider.KindOf(err) == provider.Unknown
-	if settled || !reflect.DeepEqual(was, is) { // a superseded write may have been carried out all the same
+	if settled || changed { // a superseded write may have been carried out all the same
 		w.executed = append(w.executed, w.step(op))
 	}
 	if settled {
@@ -139,17 +146,17 @@ func (w *Watch) Expect(plan lb.Plan) {
 	trial := w.World.Cloud.Clone()
 	_, err := provider.Apply(context.Background(), trial, plan, &provider.Options{Parallel: 1, Attempts: 1, Clock: trial.Clock()})
 	w.complete = err == nil
-	w.after = w.World.look(trial)
+	w.after = w.lookAt(trial)
 	w.checkPlan()
 }
 
 // check looks at the state after one write of the plan.
 func (w *Watch) check(op lb.Op) {
-	now := foreignOf(w.World.Cloud)
+	now := w.foreign.after(w.World.Cloud, w.touched...)
 	for _, lost := range w.foreign.lost(now) {
 		w.Blame("P4", "%T of %s: %s", op, op.Target(), lost)
 	}
-	w.foreign = now
+	w.foreign, w.touched = now, nil
 	view := w.look()
 	w.checkTraffic(op, view)
 	w.checkExposure(op, view)
@@ -310,7 +317,7 @@ func comparePorts(a, b Port) int {
 
 // Changed must be told when the objects changed: it notes who has sources that cannot be read, and what it lets in until then.
 func (w *Watch) Changed() {
-	w.latest = View{} // other objects may need more of it
+	w.scope, w.latest = lb.ScopeOf(w.World.Cluster, w.World.Objects), View{} // other objects may need more of it
 	now := w.look()
 	closed := map[string]View{}
 	if w.World.Cluster.SecurityGroup == "" {

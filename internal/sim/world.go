@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/internal/lbtest"
@@ -46,7 +47,7 @@ type World struct {
 func New(seed uint64) *World {
 	w := &World{Seed: seed, Scripted: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 0x5eed))}
 	w.Cluster = w.cluster()
-	w.Cloud = w.cloud()
+	w.Cloud = template().Clone()
 	for range 1 + w.rng.IntN(3) {
 		w.addNode()
 	}
@@ -105,12 +106,15 @@ func (w *World) cluster() lb.Cluster {
 	return c
 }
 
-// cloud is the Azure of the cluster: what lbtest has, a second resource group, and public IPs and a prefix of the user.
-func (w *World) cloud() *fake.Cloud {
+// template is the Azure that all worlds begin with: what lbtest has, a second resource group, and public IPs and a prefix of the user.
+var template = sync.OnceValue(func() *fake.Cloud {
 	c := fake.New(&fake.Options{Waive: []fake.Rule{fake.RuleIPv6Only}})
-	if err := c.Load([]byte(lbtest.Seed)); err != nil {
-		panic(err)
+	must := func(err error) {
+		if err != nil {
+			panic(fmt.Sprintf("sim: %v", err))
+		}
 	}
+	must(c.Load([]byte(lbtest.Seed)))
 	c.AddGroup(armid.Group(subscription, "other"), "westeurope")
 	for _, p := range []struct{ group, name, version, address string }{
 		{"rg", "user-0", "IPv4", "40.0.0.10"},
@@ -118,17 +122,17 @@ func (w *World) cloud() *fake.Cloud {
 		{"rg", "user-6", "IPv6", "2603:1020::10"},
 		{"other", "user-0", "IPv4", "40.0.0.12"},
 	} {
-		w.must(c.Put(publicIP(p.group, p.name), object{
+		must(c.Put(publicIP(p.group, p.name), object{
 			"location": "westeurope", "sku": object{"name": "Standard"}, "tags": object{"x-owner": "user"}, "xForeign": p.name,
 			"properties": object{"publicIPAllocationMethod": "Static", "publicIPAddressVersion": p.version, "ipAddress": p.address},
 		}))
 	}
-	w.must(c.Put(armid.Resource(subscription, "rg", armid.PublicIPPrefixes, "prefix"), object{
+	must(c.Put(armid.Resource(subscription, "rg", armid.PublicIPPrefixes, "prefix"), object{
 		"location": "westeurope", "sku": object{"name": "Standard"},
 		"properties": object{"publicIPAddressVersion": "IPv4", "prefixLength": json.Number("28"), "ipPrefix": "50.0.0.0/28"},
 	}))
 	return c
-}
+})
 
 // must stops a simulation that is wrong itself.
 func (w *World) must(err error) {
