@@ -13,6 +13,7 @@ import (
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/fake/armfake"
 	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/lb/armid"
 )
 
 // subscription holds everything that the tests make.
@@ -71,27 +72,49 @@ func NewAzure(t testing.TB, latency map[string]time.Duration) *Azure {
 	return a
 }
 
-// Writes counts the PUT and DELETE requests for resources of one type, such as armid.LoadBalancers, and their children.
-func (a *Azure) Writes(typ string) int {
+// Writes counts the PUT requests for resources of one type, such as armid.LoadBalancers, and their children.
+func (a *Azure) Writes(typ string) int { return a.count(http.MethodPut, typ) }
+
+// Deletions counts the DELETE requests.
+func (a *Azure) Deletions(typ string) int { return a.count(http.MethodDelete, typ) }
+
+func (a *Azure) count(method, typ string) int {
 	n := 0
 	for _, r := range a.Cloud.Requests() {
-		if r.Method != http.MethodGet && strings.Contains(strings.ToLower(r.Path), strings.ToLower("/"+typ+"/")) {
+		if r.Method == method && strings.Contains(strings.ToLower(r.Path), strings.ToLower("/"+typ+"/")) {
 			n++
 		}
 	}
 	return n
 }
 
-// Left are the resources that the seed does not have.
+// Left are the resources, and the security rules, that the seed does not have.
 func (a *Azure) Left() []lb.ID {
 	var left []lb.ID
 	for _, id := range a.Cloud.IDs() {
-		name := strings.ToLower(string(id))
-		if !strings.HasSuffix(name, "/networksecuritygroups/nsg") && !strings.Contains(name, "/virtualnetworks/vnet") {
+		switch {
+		case id.Is(armid.VirtualNetworks):
+		case id.Is(armid.NetworkSecurityGroups):
+			left = append(left, a.rules(id)...)
+		default:
 			left = append(left, id)
 		}
 	}
 	return left
+}
+
+func (a *Azure) rules(group lb.ID) []lb.ID {
+	var all []lb.ID
+	body, _ := a.Cloud.Body(group)
+	properties, _ := body["properties"].(map[string]any)
+	list, _ := properties[armid.SecurityRules].([]any)
+	for _, e := range list {
+		if rule, ok := e.(map[string]any); ok {
+			name, _ := rule["name"].(string)
+			all = append(all, group.Child(armid.SecurityRules, name))
+		}
+	}
+	return all
 }
 
 // Log writes the whole state to the test's log, for failures.

@@ -25,24 +25,23 @@ type ControlPlane struct {
 }
 
 // recipe says how to get what the tests run.
-const recipe = `Build kube-apiserver and etcd, from the repository's root, with
+const recipe = `build kube-apiserver and etcd, from the repository's root, with
 
 	.ci/controlplane
 
 and run the tests with
 
-	KUBEBUILDER_ASSETS=$PWD/.bin GOWORK=off go -C test/e2e test ./...
-`
+	KUBEBUILDER_ASSETS=$PWD/.bin GOWORK=off go -C test/e2e test ./...`
 
 // Binaries is an error that says how to get the binaries when one of them is missing.
 func Binaries() error {
 	dir := os.Getenv("KUBEBUILDER_ASSETS")
 	if dir == "" {
-		return errors.New("KUBEBUILDER_ASSETS is not set. " + recipe)
+		return errors.New("KUBEBUILDER_ASSETS is not set: " + recipe)
 	}
 	for _, name := range []string{"kube-apiserver", "etcd"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("%w: KUBEBUILDER_ASSETS has no %s. %s", err, name, recipe)
+			return fmt.Errorf("%w: KUBEBUILDER_ASSETS has no %s: %s", err, name, recipe)
 		}
 	}
 	return nil

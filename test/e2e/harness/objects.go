@@ -55,23 +55,19 @@ func (c *ControlPlane) Service(t testing.TB, namespace, name string, edit func(*
 func (c *ControlPlane) Node(t testing.TB, n int) *corev1.Node {
 	t.Helper()
 	name := fmt.Sprintf("node-%d", n)
-	node := &corev1.Node{
+	node, err := c.Client.CoreV1().Nodes().Create(t.Context(), &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
 		Spec: corev1.NodeSpec{ProviderID: fmt.Sprintf("azure:///subscriptions/%s/resourceGroups/e2e/providers/Microsoft.Compute/virtualMachines/%s",
 			subscription, name)},
-	}
-	node, err := c.Client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	node.Status = corev1.NodeStatus{
-		Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
-		Addresses: []corev1.NodeAddress{
-			{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.1.0.%d", n+10)},
-			{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("fd00:1:0:1::%x", n+10)},
+		Status: corev1.NodeStatus{ // a kubelet too registers its node with it
+			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+			Addresses: []corev1.NodeAddress{
+				{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.1.0.%d", n+10)},
+				{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("fd00:1:0:1::%x", n+10)},
+			},
 		},
-	}
-	if node, err = c.Client.CoreV1().Nodes().UpdateStatus(t.Context(), node, metav1.UpdateOptions{}); err != nil {
+	}, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	// The admission chain of the API server marks new nodes as not ready; nobody is there to take the mark off.
@@ -152,4 +148,14 @@ func (c *ControlPlane) Ready(t testing.TB, name types.NamespacedName, addresses 
 func (c *ControlPlane) Gone(t testing.TB, name types.NamespacedName) {
 	t.Helper()
 	c.WaitService(t, name, "gone", func(s *corev1.Service) bool { return s == nil })
+}
+
+// Eventually waits until done says so.
+func Eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %s after %v", what, Patience)
+		}
+	}
 }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/record"
+	cloudprovider "k8s.io/cloud-provider"
+	"k8s.io/klog/v2"
+
+	"github.com/azlb/azlb/examples/internal/signin"
+	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/provider"
+	"github.com/azlb/azlb/provider/azure"
+)
+
+// ProviderName is what --cloud-provider is by default: that of the upstream provider, whose clusters can be taken over.
+const ProviderName = "azure"
+
+// Cloud is the cloud provider: load balancers and nothing else.
+type Cloud struct {
+	provider   provider.Provider
+	reconciler *provider.Reconciler
+	cluster    lb.Cluster
+	objects    *objects
+	seen       reader
+	recorder   record.EventRecorder
+	stop       <-chan struct{}
+}
+
+var (
+	_ cloudprovider.Interface    = (*Cloud)(nil)
+	_ cloudprovider.InformerUser = (*Cloud)(nil)
+	_ cloudprovider.LoadBalancer = (*Cloud)(nil)
+)
+
+// budgets are the values of --arm-budget.
+var budgets = map[string]provider.Budget{
+	"recommended": provider.RecommendedBudget(), "documented": provider.DocumentedBudget(), "unlimited": {},
+}
+
+// Open returns the Azure of the cluster that an azure.json describes. Nobody is asked for anything yet.
+func Open(path, clusterName, budget string) (*Cloud, error) {
+	limits, ok := budgets[budget]
+	if !ok {
+		return nil, fmt.Errorf("--arm-budget %q: want recommended, documented or unlimited", budget)
+	}
+	config, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--cloud-config: %w", err)
+	}
+	cluster, err := lb.ParseCluster(config, clusterName)
+	if err != nil {
+		return nil, fmt.Errorf("--cloud-config %s: %w", path, err)
+	}
+	logs := logger()
+	backend, err := signin.Open(cluster, config, &azure.Options{
+		Logger: logs, Observer: observe, Rates: provider.NewRates(limits), Region: cluster.Location,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--cloud-config %s: %w", path, err)
+	}
+	return NewCloud(backend, cluster, &provider.Options{Logger: logs}), nil
+}
+
+// NewCloud returns a cloud provider on any backend.
+func NewCloud(p provider.Provider, cluster lb.Cluster, o *provider.Options) *Cloud {
+	return &Cloud{provider: p, cluster: cluster, reconciler: provider.NewReconciler(p, cluster, o), seen: reader{provider: p}}
+}
+
+// Close waits for writes under way and ends every call.
+func (c *Cloud) Close() {
+	if err := c.reconciler.Close(); err != nil {
+		klog.ErrorS(err, "Closing")
+	}
+}
+
+// Initialize makes what is needed to tell people about Services.
+func (c *Cloud) Initialize(builder cloudprovider.ControllerClientBuilder, stop <-chan struct{}) {
+	c.stop = stop
+	broadcaster := record.NewBroadcaster()
+	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: builder.ClientOrDie("azlb").CoreV1().Events("")})
+	c.recorder = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "azlb"})
+	go func() {
+		<-stop
+		broadcaster.Shutdown()
+	}()
+}
+
+// SetInformers takes the caches that the service controller uses too.
+func (c *Cloud) SetInformers(f informers.SharedInformerFactory) {
+	c.objects = newObjects(f)
+	if len(c.cluster.Multiple) > 0 {
+		c.followEndpoints(f)
+	}
+}
+
+// LoadBalancer is what this provider is for.
+func (c *Cloud) LoadBalancer() (cloudprovider.LoadBalancer, bool) { return c, true }
+
+// Instances are somebody else's.
+func (c *Cloud) Instances() (cloudprovider.Instances, bool) { return nil, false }
+
+// InstancesV2 are somebody else's.
+func (c *Cloud) InstancesV2() (cloudprovider.InstancesV2, bool) { return nil, false }
+
+// Zones are somebody else's.
+func (c *Cloud) Zones() (cloudprovider.Zones, bool) { return nil, false }
+
+// Clusters are somebody else's.
+func (c *Cloud) Clusters() (cloudprovider.Clusters, bool) { return nil, false }
+
+// Routes are somebody else's.
+func (c *Cloud) Routes() (cloudprovider.Routes, bool) { return nil, false }
+
+// ProviderName returns the name of the upstream provider.
+func (c *Cloud) ProviderName() string { return ProviderName }
+
+// HasClusterID reports that clusters are told apart, by --cluster-name.
+func (c *Cloud) HasClusterID() bool { return true }
+
+// synced waits for the caches that the service controller does not wait for.
+func (c *Cloud) synced(ctx context.Context) error {
+	for !c.objects.synced() {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
