@@ -3,7 +3,6 @@
 package harness
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +36,7 @@ and run the tests with
 func Binaries() error {
 	dir := os.Getenv("KUBEBUILDER_ASSETS")
 	if dir == "" {
-		return errors.New("KUBEBUILDER_ASSETS is not set: " + recipe)
+		return fmt.Errorf("KUBEBUILDER_ASSETS is not set: %s", recipe)
 	}
 	for _, name := range []string{"kube-apiserver", "etcd"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {

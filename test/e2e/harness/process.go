@@ -39,7 +39,7 @@ func Build(t testing.TB, name string) string {
 	}
 	path := filepath.Join(programs.dir, name)
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
-	build.Dir = filepath.Join(root(t), "examples", name)
+	build.Dir = filepath.Join(Root(t), "examples", name)
 	build.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", name, err, out)
@@ -59,8 +59,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// root is the directory of the repository, above that of the test.
-func root(t testing.TB) string {
+// Root is the directory of the repository, above that of the test.
+func Root(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
