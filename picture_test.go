@@ -225,3 +225,33 @@ func TestPictureIsInOrder(t *testing.T) {
 		drawn[p.name] = true
 	}
 }
+
+// TestModules: who imports the library gets the modules that are agreed on and what they need, nothing of what the examples, the tools, the
+// end-to-end tests and the modules for scale sets stand on.
+func TestModules(t *testing.T) {
+	text, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "\nreplace") || strings.Contains(string(text), "\ntool") {
+		t.Error("go.mod replaces modules or names tools")
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Path}} {{.Indirect}}", "all")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreed := slices.Concat(modules, testModules)
+	for line := range strings.Lines(string(out)) {
+		path, indirect, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if indirect == "false" && path != module && !slices.ContainsFunc(agreed, func(m string) bool { return within(path, m) }) {
+			t.Errorf("depends directly on %s", path)
+		}
+		for _, heavy := range []string{"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute", "sigs.k8s.io/controller-runtime", "k8s.io/cloud-provider"} {
+			if within(path, heavy) {
+				t.Errorf("brings %s along", path)
+			}
+		}
+	}
+}
