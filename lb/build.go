@@ -131,12 +131,13 @@ func (b *builder) add(svc *corev1.Service) {
 		return
 	}
 	s := &service{obj: svc, name: name, base: strings.ToLower(Base(svc.UID))}
-	s.wanted = (svc.Spec.Type == corev1.ServiceTypeLoadBalancer || !knownType(svc.Spec.Type)) && svc.DeletionTimestamp == nil
+	asks := svc.Spec.Type == corev1.ServiceTypeLoadBalancer || !knownType(svc.Spec.Type)
+	s.wanted = asks && svc.DeletionTimestamp == nil
 	class := ""
 	if svc.Spec.LoadBalancerClass != nil {
 		class = *svc.Spec.LoadBalancerClass
 	}
-	s.ours = class == b.c.Class
+	s.ours = class == b.c.Class || class == "" && !asks // the API server takes the class away with the type
 	b.services = append(b.services, s)
 	b.byName[name] = s
 }

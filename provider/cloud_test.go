@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/azlb/azlb/annotations"
@@ -155,6 +156,29 @@ func TestAddressThatCannotBeGivenUpIsToldOn(t *testing.T) {
 	named := slices.ContainsFunc(got.Findings, func(f lb.Finding) bool { return strings.Contains(f.String(), "egress") })
 	if d := cmp.Diff(first, got.Status); d != "" || !named {
 		t.Errorf("status (-before +after):\n%s\nfindings %v", d, got.Findings)
+	}
+}
+
+// A Service with a class loses it with its type; what it had goes all the same. One of another class cannot be deleted here.
+func TestDeleteAcrossClasses(t *testing.T) {
+	c := azure()
+	before := c.String()
+	class := "example.com/azure"
+	served := cluster()
+	served.Class = class
+	in := objects(1)
+	in.Services[0].Spec.LoadBalancerClass = &class
+	r := provider.NewReconciler(c, served, &provider.Options{Clock: c.Clock()})
+	if _, err := r.Ensure(t.Context(), in, nameOf(1)); err != nil || addresses(t, c) != 1 {
+		t.Fatalf("%v, %d public IPs", err, addresses(t, c))
+	}
+	if err := reconciler(c, nil).Delete(t.Context(), in, nameOf(1)); !errors.Is(err, provider.ErrHeld) || addresses(t, c) != 1 {
+		t.Errorf("by who serves another class: %v, %d public IPs", err, addresses(t, c))
+	}
+	in = objects(1)
+	in.Services[0].Spec.Type = corev1.ServiceTypeClusterIP
+	if err := r.Delete(t.Context(), in, nameOf(1)); err != nil || c.String() != before {
+		t.Errorf("%v, left behind (-before +after):\n%s", err, cmp.Diff(before, c.String()))
 	}
 }
 

@@ -410,6 +410,46 @@ func TestDriftIsReadAgain(t *testing.T) {
 	checkRest(t, cloud, r, in)
 }
 
+// lateAnswer shows what is written a second before it answers, as Azure does.
+type lateAnswer struct{ *fake.Cloud }
+
+func (l lateAnswer) Do(ctx context.Context, op lb.Op) (provider.Receipt, error) {
+	receipt, err := l.Cloud.Do(ctx, op)
+	time.Sleep(time.Second)
+	return receipt, err
+}
+
+// What is read while it is being written is our own doing, and no drift.
+func TestOwnWritesAreNoDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := lb.Objects{Services: lbtest.Services(10), Nodes: lbtest.Nodes(3)}
+		r := provider.NewReconciler(lateAnswer{lbtest.Cloud()}, lbtest.Cluster(), &provider.Options{OnEvent: func(e provider.Event) {
+			if e, ok := e.(provider.DriftFound); ok {
+				t.Errorf("drift of %s", e.Target)
+			}
+		}})
+		if _, err := r.Ensure(t.Context(), in, svcName(0)); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for i := range in.Services {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 100 * time.Millisecond)
+				if _, err := r.Ensure(t.Context(), in, svcName(i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Go(func() {
+			time.Sleep(250 * time.Millisecond)
+			if _, err := r.Sync(t.Context(), in); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+	})
+}
+
 // TestTakenAddress: of a hundred Services one asks for an address that a network interface has.
 func TestTakenAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

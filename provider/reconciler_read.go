@@ -47,7 +47,9 @@ func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part) {
 		if err == nil {
 			before := s.seen
 			s.read(seen, scope, parts, since, at)
-			drift := drifted(before, s.seen, parts)
+			drift := slices.DeleteFunc(drifted(before, s.seen, parts), func(id lb.ID) bool {
+				return r.writing[id.Key()] != nil // it shows already what has no answer yet
+			})
 			r.kick()
 			r.mu.Unlock()
 			r.tellDrift(drift)
