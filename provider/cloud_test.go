@@ -159,6 +159,35 @@ func TestAddressThatCannotBeGivenUpIsToldOn(t *testing.T) {
 	}
 }
 
+// A NAT rule that somebody else puts on a frontend while that is about to go is seen by the next plan of the same call, and no Service's
+// fault.
+func TestRuleOfOthersMeanwhile(t *testing.T) {
+	c := azure()
+	in := objects(2)
+	r := reconciler(c, nil)
+	if _, err := r.Sync(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	balancer := armid.Resource(subscription, "rg", armid.LoadBalancers, "kubernetes")
+	frontend := balancer.Child(armid.FrontendIPConfigurations, lb.Base(in.Services[0].UID))
+	c.Inject(fake.Fault{Method: http.MethodPut, Path: "/loadBalancers/", Count: 1, Meanwhile: func(c *fake.Cloud) {
+		if err := c.Merge(balancer, armwire.Object{"properties": armwire.Object{armid.InboundNATRules: []any{armwire.Object{
+			"name": "ssh", "properties": armwire.Object{
+				"protocol": "Tcp", "frontendPort": 2022, "backendPort": 22, "frontendIPConfiguration": armwire.Object{"id": string(frontend)},
+			},
+		}}}}); err != nil {
+			t.Error(err)
+		}
+	}})
+	if _, err := r.Sync(t.Context(), lb.Objects{Services: in.Services[1:], Nodes: in.Nodes}); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := c.Observe(t.Context(), lb.ScopeOf(cluster(), in))
+	if err != nil || len(seen.LoadBalancers) != 1 || len(seen.LoadBalancers[0].Frontends) != 2 || len(seen.LoadBalancers[0].Rules) != 1 {
+		t.Errorf("%v, %+v: want the frontend kept, and its rule gone", err, seen.LoadBalancers)
+	}
+}
+
 // A Service with a class loses it with its type; what it had goes all the same. One of another class cannot be deleted here.
 func TestDeleteAcrossClasses(t *testing.T) {
 	c := azure()

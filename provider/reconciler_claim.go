@@ -2,11 +2,14 @@ package provider
 
 import (
 	"context"
+	"path"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/lb/armid"
 )
 
 // work is a plan being carried out for the calls of a batch. It keeps its writes apart from those of others: a resource is written by one at
@@ -138,6 +141,9 @@ func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
 			}
 		}
 	default:
+		if end.err.Kind == Terminal && w.stranger(end.err) {
+			end.err.Kind = Replan
+		}
 		// Whatever the refusal says, it may be due to something that was not seen, such as an address that somebody else has deleted.
 		s.doubt(partOf(top))
 		if partOf(top) == partInterfaces {
@@ -149,6 +155,22 @@ func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
 	}
 	w.r.kick()
 }
+
+// stranger reports whether a refusal names a rule of others on a load balancer that was not there when the plan was made: nobody's fault, and
+// another plan knows it.
+func (w *work) stranger(e *OpError) bool {
+	return slices.ContainsFunc(e.Named, func(id lb.ID) bool {
+		kind := path.Base(id.Type())
+		if !slices.ContainsFunc(usingKinds, func(k string) bool { return strings.EqualFold(k, kind) }) {
+			return false
+		}
+		at := slices.IndexFunc(w.seen.LoadBalancers, func(l lb.SeenLoadBalancer) bool { return l.ID.Equal(id.Top()) })
+		return at >= 0 && !slices.ContainsFunc(w.seen.LoadBalancers[at].Uses, func(u lb.Use) bool { return u.ID.Equal(id) })
+	})
+}
+
+// usingKinds are the children of a load balancer that use frontends and are never azlb's.
+var usingKinds = []string{armid.InboundNATRules, armid.InboundNATPools, armid.OutboundRules}
 
 func (w *work) over(i int, steps []StepReport) {
 	w.r.mu.Lock()

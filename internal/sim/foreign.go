@@ -130,6 +130,9 @@ func (w *World) meddleUse(c *fake.Cloud) {
 			return
 		}
 		frontend := id.Child(armid.FrontendIPConfigurations, pick(w, frontends...)["name"].(string))
+		if allPorts(p, frontend) {
+			return // Azure would not let them
+		}
 		pool := id.Child(armid.BackendAddressPools, pick(w, pools...)["name"].(string))
 		if id == external && w.chance(2) {
 			add(p, armid.OutboundRules, object{"name": name, "properties": object{
@@ -140,6 +143,16 @@ func (w *World) meddleUse(c *fake.Cloud) {
 		add(p, armid.InboundNATRules, object{"name": name, "properties": object{
 			"frontendIPConfiguration": ref(frontend), "protocol": "Tcp", "frontendPort": number(3000 + w.serial), "backendPort": number(22),
 		}})
+	})
+}
+
+// allPorts reports whether a rule has every port of a frontend.
+func allPorts(properties object, frontend lb.ID) bool {
+	return slices.ContainsFunc(children(properties, armid.LoadBalancingRules), func(rule object) bool {
+		p, _ := rule["properties"].(object)
+		at, _ := p["frontendIPConfiguration"].(object)
+		id, _ := at["id"].(string)
+		return p["protocol"] == "All" && frontend.Equal(lb.ID(id))
 	})
 }
 
