@@ -69,8 +69,8 @@ type tracker interface {
 	// begin is asked before a step starts. False: another plan is at work on the same, or has been since this one was made, so that the step
 	// must be planned again.
 	begin(i int) bool
-	// wait returns when a step that has begun may send its write, or with ctx's error. What it takes is given back by end.
-	wait(ctx context.Context) error
+	// wait returns when a step that has begun may send its write, op, or with ctx's error. What it takes is given back by end.
+	wait(ctx context.Context, op lb.Op) error
 	// end is told how a step that has begun went; sent says whether anything of it was sent.
 	end(i int, op lb.Op, end ending, sent bool)
 	// over is told of every step once nothing more will become of it, and how all steps are by then. It is called by one goroutine.
@@ -208,7 +208,7 @@ func (r *run) turn(ctx, work context.Context, i int, op lb.Op) ending {
 	if r.token(ctx, op) != nil {
 		return ending{index: i, op: op}
 	}
-	if r.tracker != nil && r.tracker.wait(ctx) != nil {
+	if r.tracker != nil && r.tracker.wait(ctx, op) != nil {
 		r.unused(op)
 		return ending{index: i, op: op}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -156,6 +157,21 @@ func TestAddressThatCannotBeGivenUpIsToldOn(t *testing.T) {
 	named := slices.ContainsFunc(got.Findings, func(f lb.Finding) bool { return strings.Contains(f.String(), "egress") })
 	if d := cmp.Diff(first, got.Status); d != "" || !named {
 		t.Errorf("status (-before +after):\n%s\nfindings %v", d, got.Findings)
+	}
+}
+
+// Retry-After counts for the next call too, when a call has given up before it was over.
+func TestRetryAfterOutlivesTheCall(t *testing.T) {
+	c := azure()
+	in := objects(1)
+	r := reconciler(c, &provider.Options{Attempts: 1})
+	c.Inject(fake.Fault{Method: http.MethodPut, Path: "/publicIPAddresses/", Count: 1, Status: 429, Code: "TooManyRequests", RetryAfter: time.Minute})
+	start := c.Clock().Now()
+	if _, err := r.Ensure(t.Context(), in, nameOf(1)); provider.KindOf(err) != provider.Retry {
+		t.Fatalf("error %v", err)
+	}
+	if _, err := r.Ensure(t.Context(), in, nameOf(1)); err != nil || c.Clock().Now().Sub(start) < time.Minute {
+		t.Errorf("%v after %v, want a minute", err, c.Clock().Now().Sub(start))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -112,13 +113,33 @@ func (w *work) begin(i int) bool {
 	return true
 }
 
-func (w *work) wait(ctx context.Context) error {
+func (w *work) wait(ctx context.Context, op lb.Op) error {
+	if d := w.r.parkedFor(op.Target()); d > 0 {
+		if err := w.r.opts.Clock.Sleep(ctx, d); err != nil {
+			return err
+		}
+	}
 	select {
 	case w.r.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// parkedFor is how long ARM still wants to be left alone about id: an earlier call ended before that was over.
+func (r *Reconciler) parkedFor(id lb.ID) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, ok := r.parked[id.Key()]
+	if !ok {
+		return 0
+	}
+	d := until.Sub(r.opts.Clock.Now())
+	if d <= 0 {
+		delete(r.parked, id.Key())
+	}
+	return d
 }
 
 func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
@@ -133,6 +154,7 @@ func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
 	switch {
 	case !sent:
 	case end.err == nil:
+		delete(w.r.parked, op.Target().Key())
 		before := s.tick
 		s.written(op, end.receipt)
 		for key, at := range s.wrote {
@@ -143,6 +165,9 @@ func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
 	default:
 		if end.err.Kind == Terminal && w.stranger(end.err) {
 			end.err.Kind = Replan
+		}
+		if end.err.RetryAfter > 0 {
+			w.r.parked[op.Target().Key()] = w.r.opts.Clock.Now().Add(end.err.RetryAfter)
 		}
 		// Whatever the refusal says, it may be due to something that was not seen, such as an address that somebody else has deleted.
 		s.doubt(partOf(top))

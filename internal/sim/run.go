@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/lb"
@@ -46,14 +47,15 @@ type run struct {
 	result Result
 	// elder is another process with the same configuration, which brought the cluster up and remembers it as it was then.
 	elder *provider.Reconciler
-	relay *relay // what elder talks to
+	relay *relay               // what elder talks to
+	told  map[string]time.Time // what ARM has told elder: not to be asked earlier, by target
 	// meddled says that others have changed something during a call.
 	meddled bool
 }
 
 // Run lives through the world of seed.
 func Run(seed uint64, o *Options) Result {
-	r := run{World: New(seed)}
+	r := run{World: New(seed), told: map[string]time.Time{}}
 	if o != nil {
 		r.opts = *o
 	}
@@ -159,11 +161,15 @@ func (r *run) phase() {
 		})
 	}
 	rec := r.reconciler()
+	own := map[string]time.Time{}
+	r.watch.As(own)
 	if !r.opts.Quiet && len(r.Objects.Services) > 0 && r.chance(4) {
 		r.single(rec)
 	}
 	if r.elder != nil && len(r.Objects.Services) > 0 && r.chance(4) {
+		r.watch.As(r.told)
 		r.single(r.elder) // what it remembers is older than what others and we have done since
+		r.watch.As(own)
 	}
 	for call := range 2 * maxCalls {
 		if call == maxCalls {
@@ -178,6 +184,7 @@ func (r *run) phase() {
 			r.opts.Log("crash and restart")
 			r.Cloud.Restart()
 			rec = r.reconciler()
+			clear(own)
 		}
 		if call == 2*maxCalls-1 {
 			r.watch.Blame("P7", "stuck: %v", err)

@@ -64,6 +64,9 @@ func (w *Watch) Blame(promise, format string, args ...any) {
 // Meddled must be told of every change that others made on purpose.
 func (w *Watch) Meddled() { w.foreign, w.touched = foreignOf(w.World.Cloud), nil }
 
+// As is told which process is at work: each knows only what ARM has told itself.
+func (w *Watch) As(parked map[string]time.Time) { w.parked = parked }
+
 // lookAt reads the state beside faults and journal.
 func (w *Watch) lookAt(c *fake.Cloud) View {
 	seen, err := c.Clone().Observe(context.Background(), w.scope)
