@@ -448,9 +448,9 @@ func (f foreign) forget(report provider.Report) {
 func (f foreign) lost(now foreign) []string {
 	var out []string
 	for key, was := range f {
-		switch is := now[key]; {
-		case is == was: // not read again
-		case is == nil:
+		switch is := now[key]; is {
+		case was: // not read again
+		case nil:
 			out = append(out, was.lost(nil)...)
 		default:
 			out = append(out, was.lost(*is)...)
