@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 	cloudprovider "k8s.io/cloud-provider"
 	"k8s.io/klog/v2"
@@ -40,31 +38,12 @@ var (
 	_ cloudprovider.LoadBalancer = (*Cloud)(nil)
 )
 
-// budgets are the values of --arm-budget.
-var budgets = map[string]provider.Budget{
-	"recommended": provider.RecommendedBudget(), "documented": provider.DocumentedBudget(), "unlimited": {},
-}
-
 // Open returns the Azure of the cluster that an azure.json describes. Nobody is asked for anything yet.
 func Open(path, clusterName, budget string) (*Cloud, error) {
-	limits, ok := budgets[budget]
-	if !ok {
-		return nil, fmt.Errorf("--arm-budget %q: want recommended, documented or unlimited", budget)
-	}
-	config, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("--cloud-config: %w", err)
-	}
-	cluster, err := lb.ParseCluster(config, clusterName)
-	if err != nil {
-		return nil, fmt.Errorf("--cloud-config %s: %w", path, err)
-	}
 	logs := logger()
-	backend, err := signin.Open(cluster, config, &azure.Options{
-		Logger: logs, Observer: observe, Rates: provider.NewRates(limits), Region: cluster.Location,
-	})
+	backend, cluster, err := signin.OpenFile(path, clusterName, budget, azure.Options{Logger: logs, Observer: observe})
 	if err != nil {
-		return nil, fmt.Errorf("--cloud-config %s: %w", path, err)
+		return nil, err
 	}
 	return NewCloud(backend, cluster, &provider.Options{Logger: logs}), nil
 }
@@ -127,12 +106,8 @@ func (c *Cloud) HasClusterID() bool { return true }
 
 // synced waits for the caches that the service controller does not wait for.
 func (c *Cloud) synced(ctx context.Context) error {
-	for !c.objects.synced() {
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if !cache.WaitForCacheSync(ctx.Done(), c.objects.caches...) {
+		return context.Cause(ctx)
 	}
 	return nil
 }

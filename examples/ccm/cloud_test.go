@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,15 +171,5 @@ func TestErrors(t *testing.T) {
 		if got != e.want {
 			t.Errorf("%v: again after %v, want %v", e.err, got, e.want)
 		}
-	}
-}
-
-func TestKindOf(t *testing.T) {
-	got := []string{
-		kindOf(network + "/loadBalancers"), kindOf(network + "/loadBalancers/a/backendAddressPools/b"),
-		kindOf("/subscriptions/s/providers/Microsoft.Network/locations/westeurope/operations/x"), kindOf("/subscriptions"),
-	}
-	if want := []string{"loadbalancers", "loadbalancers", "locations", "other"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -21,6 +21,8 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // metrics of the client
 	_ "k8s.io/component-base/metrics/prometheus/version"  // a metric with the version
 	"k8s.io/klog/v2"
+
+	"github.com/azlb/azlb/examples/internal/signin"
 )
 
 func main() { os.Exit(run()) }
@@ -35,8 +37,7 @@ func run() int {
 	// Calls are planned together, so that many at a time cost no more writes than one after the other.
 	opts.ServiceController.ConcurrentServiceSyncs = 10
 	flags := cliflag.NamedFlagSets{}
-	budget := flags.FlagSet("azure").String("arm-budget", "recommended", "How much may be asked of Azure Resource Manager: recommended "+
-		"(leaves room for others who sign in as the same principal), documented (all that Azure allows) or unlimited.")
+	budget := flags.FlagSet("azure").String("arm-budget", "recommended", signin.BudgetUsage)
 	var cloud *Cloud
 	open := func(c *config.CompletedConfig) cloudprovider.Interface {
 		shared := c.ComponentConfig.KubeCloudShared

@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -29,22 +28,12 @@ var (
 // observe counts one request.
 func observe(c azure.Call) {
 	register()
-	method, kind := c.Method, kindOf(c.Path)
 	status := "none"
 	if c.Status != 0 {
 		status = strconv.Itoa(c.Status)
 	}
-	requests.WithLabelValues(method, kind, status).Inc()
-	durations.WithLabelValues(method, kind).Observe(c.Took.Seconds())
-}
-
-// kindOf is the type of the resource, or of the list, that a path leads to, such as loadbalancers: labels must be few.
-func kindOf(path string) string {
-	_, after, _ := strings.Cut(strings.ToLower(path), "/providers/")
-	if parts := strings.Split(after, "/"); len(parts) > 1 {
-		return parts[1]
-	}
-	return "other"
+	requests.WithLabelValues(c.Method, c.Type(), status).Inc()
+	durations.WithLabelValues(c.Method, c.Type()).Observe(c.Took.Seconds())
 }
 
 // logger makes records of the library lines of klog.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -37,30 +38,13 @@ func newObjects(f informers.SharedInformerFactory) *objects {
 	}
 }
 
-func (o *objects) synced() bool {
-	return !slices.ContainsFunc(o.caches, func(synced cache.InformerSynced) bool { return !synced() })
-}
-
 // with returns everything there is, and service as the caller has it: the cache may be ahead of it or behind.
 func (o *objects) with(service *corev1.Service) (lb.Objects, error) {
-	services, err := o.services.List(labels.Everything())
+	var in lb.Objects
+	err := errors.Join(list(o.services.List, &in.Services), list(o.nodes.List, &in.Nodes), list(o.slices.List, &in.EndpointSlices),
+		list(o.namespaces.List, &in.Namespaces))
 	if err != nil {
-		return lb.Objects{}, err
-	}
-	nodes, err := o.nodes.List(labels.Everything())
-	if err != nil {
-		return lb.Objects{}, err
-	}
-	endpoints, err := o.slices.List(labels.Everything())
-	if err != nil {
-		return lb.Objects{}, err
-	}
-	namespaces, err := o.namespaces.List(labels.Everything())
-	if err != nil {
-		return lb.Objects{}, err
-	}
-	in := lb.Objects{
-		Services: values(services), Nodes: values(nodes), EndpointSlices: values(endpoints), Namespaces: values(namespaces),
+		return in, err
 	}
 	i := slices.IndexFunc(in.Services, func(s corev1.Service) bool { return nameOf(&s) == nameOf(service) })
 	if i < 0 {
@@ -80,13 +64,14 @@ func (o *objects) without(service *corev1.Service) (lb.Objects, error) {
 	return o.with(&gone)
 }
 
-// values copies what the caches hold, one level deep: nothing below is written to.
-func values[T any](list []*T) []T {
-	out := make([]T, len(list))
-	for i, v := range list {
-		out[i] = *v
+// list copies what a cache holds, one level deep: nothing below is written to.
+func list[T any](from func(labels.Selector) ([]*T, error), to *[]T) error {
+	all, err := from(labels.Everything())
+	*to = make([]T, len(all))
+	for i, v := range all {
+		(*to)[i] = *v
 	}
-	return out
+	return err
 }
 
 func nameOf(s *corev1.Service) types.NamespacedName {

@@ -24,7 +24,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/azlb/azlb/examples/internal/signin"
-	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 	"github.com/azlb/azlb/provider/azure"
 )
@@ -44,7 +43,7 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.cloudConfig, "cloud-config", "", "azure.json of the cluster")
 	set.StringVar(&f.clusterName, "cluster-name", "kubernetes", "name of the cluster, which is in the names of everything in Azure")
 	set.StringVar(&f.class, "load-balancer-class", domain+"/azure", "spec.loadBalancerClass of the Services to serve")
-	set.StringVar(&f.budget, "arm-budget", "recommended", "how much may be asked of Azure: recommended, documented or unlimited")
+	set.StringVar(&f.budget, "arm-budget", "recommended", signin.BudgetUsage)
 	set.IntVar(&f.workers, "concurrent-reconciles", 100, "how many Services are worked on at a time; they are planned together")
 	set.StringVar(&f.metrics, "metrics-bind-address", ":8080", "address of /metrics; 0: none")
 	set.StringVar(&f.health, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0: none")
@@ -81,12 +80,13 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	backend, cluster, err := f.azure(azure.Options{
+	backend, cluster, err := signin.OpenFile(f.cloudConfig, f.clusterName, f.budget, azure.Options{
 		Logger: slog.New(logr.ToSlogHandler(m.GetLogger().WithName("azure"))), Tracing: tracing, Observer: newRequestMetrics(metrics.Registry),
 	})
 	if err != nil {
 		return err
 	}
+	cluster.Class = f.class
 	c := &controller{Client: m.GetClient(), cluster: cluster}
 	events := &narrator{reader: m.GetClient(), recorder: m.GetEventRecorder("azlb"), metrics: newEventMetrics(metrics.Registry)}
 	c.azure = provider.NewReconciler(backend, cluster, &provider.Options{
@@ -101,32 +101,4 @@ func run(ctx context.Context, f flags) error {
 		return err
 	}
 	return errors.Join(m.Start(ctx), flush(context.WithoutCancel(ctx)))
-}
-
-// budgets are the values of --arm-budget.
-var budgets = map[string]provider.Budget{
-	"recommended": provider.RecommendedBudget(), "documented": provider.DocumentedBudget(), "unlimited": {},
-}
-
-// azure opens the Azure that azure.json names.
-func (f flags) azure(o azure.Options) (provider.Provider, lb.Cluster, error) {
-	budget, ok := budgets[f.budget]
-	if !ok {
-		return nil, lb.Cluster{}, fmt.Errorf("--arm-budget %q: want recommended, documented or unlimited", f.budget)
-	}
-	config, err := os.ReadFile(f.cloudConfig)
-	if err != nil {
-		return nil, lb.Cluster{}, fmt.Errorf("--cloud-config: %w", err)
-	}
-	cluster, err := lb.ParseCluster(config, f.clusterName)
-	if err != nil {
-		return nil, lb.Cluster{}, fmt.Errorf("--cloud-config %s: %w", f.cloudConfig, err)
-	}
-	cluster.Class = f.class
-	o.Rates, o.Region = provider.NewRates(budget), cluster.Location
-	backend, err := signin.Open(cluster, config, &o)
-	if err != nil {
-		return nil, lb.Cluster{}, fmt.Errorf("--cloud-config %s: %w", f.cloudConfig, err)
-	}
-	return backend, cluster, nil
 }

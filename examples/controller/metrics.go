@@ -26,18 +26,9 @@ func newRequestMetrics(r prometheus.Registerer) func(azure.Call) {
 		if c.Status != 0 {
 			status = strconv.Itoa(c.Status)
 		}
-		requests.WithLabelValues(c.Method, kindOf(c.Path), status).Inc()
-		durations.WithLabelValues(c.Method, kindOf(c.Path)).Observe(c.Took.Seconds())
+		requests.WithLabelValues(c.Method, c.Type(), status).Inc()
+		durations.WithLabelValues(c.Method, c.Type()).Observe(c.Took.Seconds())
 	}
-}
-
-// kindOf is the type of the resource, or of the list, that a path leads to, such as loadbalancers: labels must be few.
-func kindOf(path string) string {
-	_, after, _ := strings.Cut(strings.ToLower(path), "/providers/")
-	if parts := strings.Split(after, "/"); len(parts) > 1 {
-		return parts[1]
-	}
-	return "other"
 }
 
 // eventMetrics count what the Reconciler does.

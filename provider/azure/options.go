@@ -3,6 +3,7 @@ package azure
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -60,6 +61,16 @@ type Call struct {
 	RetryAfter time.Duration
 	Took       time.Duration
 	Err        error // why there was no answer
+}
+
+// Type is the type of the top-level resource, or of the list, that was asked for, in lower case and without its provider, such as
+// loadbalancers; "other" for anything else. There are few of them, so that it can label a metric.
+func (c Call) Type() string {
+	_, after, _ := strings.Cut(strings.ToLower(c.Path), "/providers/")
+	if parts := strings.Split(after, "/"); len(parts) > 1 {
+		return parts[1]
+	}
+	return "other"
 }
 
 type realClock struct{}

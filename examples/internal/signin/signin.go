@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 
 	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/provider"
 	"github.com/azlb/azlb/provider/azure"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -55,6 +57,38 @@ func Open(cluster lb.Cluster, config []byte, o *azure.Options) (*azure.Backend, 
 		opts = *o
 	}
 	return a.backend(cluster, &opts)
+}
+
+// budgets are the values of a flag --arm-budget.
+var budgets = map[string]provider.Budget{
+	"recommended": provider.RecommendedBudget(), "documented": provider.DocumentedBudget(), "unlimited": {},
+}
+
+// BudgetUsage describes a flag --arm-budget, whose default is recommended.
+const BudgetUsage = "how much may be asked of Azure: recommended (leaves room for others who sign in as the same principal), documented (all " +
+	"that Azure allows) or unlimited"
+
+// OpenFile is [Open] for programs that take --cloud-config, --cluster-name and --arm-budget, which its errors name. o's rates and region are
+// set.
+func OpenFile(path, clusterName, budget string, o azure.Options) (*azure.Backend, lb.Cluster, error) {
+	limits, ok := budgets[budget]
+	if !ok {
+		return nil, lb.Cluster{}, fmt.Errorf("--arm-budget %q: want recommended, documented or unlimited", budget)
+	}
+	config, err := os.ReadFile(path)
+	if err != nil {
+		return nil, lb.Cluster{}, fmt.Errorf("--cloud-config: %w", err)
+	}
+	cluster, err := lb.ParseCluster(config, clusterName)
+	if err != nil {
+		return nil, lb.Cluster{}, fmt.Errorf("--cloud-config %s: %w", path, err)
+	}
+	o.Rates, o.Region = provider.NewRates(limits), cluster.Location
+	backend, err := Open(cluster, config, &o)
+	if err != nil {
+		return nil, lb.Cluster{}, fmt.Errorf("--cloud-config %s: %w", path, err)
+	}
+	return backend, cluster, nil
 }
 
 // backend signs in, which asks nobody yet, and sets the options that follow from azure.json.

@@ -2,11 +2,7 @@
 package ccm_test
 
 import (
-	"context"
-	"crypto/tls"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -38,43 +34,18 @@ func TestHost(t *testing.T) {
 
 // TestHealthAndMetrics asks a manager how it is.
 func TestHealthAndMetrics(t *testing.T) {
-	w := hosttest.NewWorld(t, "", nil)
+	t.Parallel()
+	w := hosttest.NewWorld(t, "", nil, nil)
 	port := harness.Port(t)
 	start(t, w, fmt.Sprintf("--secure-port=%d", port), "--bind-address=127.0.0.1", "--cert-dir="+t.TempDir(),
 		"--authorization-always-allow-paths=/healthz,/metrics", "--authentication-kubeconfig="+w.Kubeconfig, "--authorization-kubeconfig="+w.Kubeconfig)
 	w.Service(t, "web", nil)
 	w.Ready(t, w.Name("web"), 1)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // its own certificate
-	get := func(path string) string {
-		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d%s", port, path), http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %s %s %v", path, resp.Status, body, err)
-		}
-		return string(body)
-	}
-	if got := get("/healthz"); got != "ok" {
+	address := fmt.Sprintf("https://127.0.0.1:%d", port)
+	if got := harness.Get(t, address+"/healthz"); got != "ok" {
 		t.Errorf("health %q", got)
 	}
-	if got := get("/metrics"); !strings.Contains(got, `azlb_arm_requests_total{method="PUT",status="201",type="publicipaddresses"} 1`) {
-		t.Errorf("no metric of the public IP's write among\n%s", grep(got, "azlb_"))
+	if got := harness.Get(t, address+"/metrics"); !strings.Contains(got, `azlb_arm_requests_total{method="PUT",status="201",type="publicipaddresses"} 1`) {
+		t.Error("no metric of the public IP's write")
 	}
-}
-
-func grep(text, part string) string {
-	var out []string
-	for line := range strings.Lines(text) {
-		if strings.Contains(line, part) {
-			out = append(out, line)
-		}
-	}
-	return strings.Join(out, "")
 }

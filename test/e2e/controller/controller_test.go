@@ -2,7 +2,6 @@
 package controller_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,7 +62,8 @@ func ready(t *testing.T, w *hosttest.World, name string, want metav1.ConditionSt
 
 // TestCondition: the owner of a Service sees whether it is served, and what keeps it from that.
 func TestCondition(t *testing.T) {
-	w := hosttest.NewWorld(t, class, nil)
+	t.Parallel()
+	w := hosttest.NewWorld(t, class, nil, nil)
 	start(t, w)
 	w.Service(t, "web", nil)
 	if c := ready(t, w, "web", metav1.ConditionTrue, ""); c.Reason != "Programmed" {
@@ -89,7 +89,8 @@ func TestCondition(t *testing.T) {
 
 // TestNodesAreOnePlan: a node that joins is one write of each pool, for any number of Services.
 func TestNodesAreOnePlan(t *testing.T) {
-	w := hosttest.NewWorld(t, class, nil)
+	t.Parallel()
+	w := hosttest.NewWorld(t, class, nil, nil)
 	start(t, w)
 	for i := range 10 {
 		w.Service(t, fmt.Sprintf("web-%d", i), nil)
@@ -107,7 +108,8 @@ func TestNodesAreOnePlan(t *testing.T) {
 
 // TestOthers: Services of another class, or of none, are somebody else's.
 func TestOthers(t *testing.T) {
-	w := hosttest.NewWorld(t, class, nil)
+	t.Parallel()
+	w := hosttest.NewWorld(t, class, nil, nil)
 	other := "example.com/other"
 	w.ControlPlane.Service(t, w.Namespace, "none", nil)
 	w.ControlPlane.Service(t, w.Namespace, "other", func(s *corev1.Service) { s.Spec.LoadBalancerClass = &other })
@@ -137,17 +139,17 @@ func TestHealthMetricsAndTraces(t *testing.T) {
 	defer collector.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	t.Setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
-	w := hosttest.NewWorld(t, class, nil)
+	w := hosttest.NewWorld(t, class, nil, nil)
 	metrics, health := harness.Port(t), harness.Port(t)
 	process := start(t, w, fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", metrics), fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", health))
 	w.Service(t, "web", nil)
 	ready(t, w, "web", metav1.ConditionTrue, "")
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if got := get(t, health, path); got != "ok" {
+		if got := harness.Get(t, fmt.Sprintf("http://127.0.0.1:%d%s", health, path)); got != "ok" {
 			t.Errorf("%s: %q", path, got)
 		}
 	}
-	got := get(t, metrics, "/metrics")
+	got := harness.Get(t, fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics))
 	for _, want := range []string{
 		`azlb_arm_requests_total{method="PUT",status="201",type="publicipaddresses"} 1`, `azlb_steps_total{operation="PutPublicIP",state="done"} 1`,
 		`azlb_services_total{outcome="converged"} 1`,
@@ -162,22 +164,4 @@ func TestHealthMetricsAndTraces(t *testing.T) {
 	if spans.Load() == 0 {
 		t.Error("no span of the load balancer's write")
 	}
-}
-
-func get(t *testing.T, port int, path string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s %s %v", path, resp.Status, body, err)
-	}
-	return string(body)
 }

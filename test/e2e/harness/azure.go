@@ -2,6 +2,7 @@ package harness
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -44,8 +45,9 @@ type Azure struct {
 	Cluster lb.Cluster
 }
 
-// NewAzure serves an Azure until the test ends. latency is how long writes take, by type of resource, in real time; nil: no time.
-func NewAzure(t testing.TB, latency map[string]time.Duration) *Azure {
+// NewAzure serves an Azure until the test ends. latency is how long writes take, by type of resource, in real time; nil: no time. more are keys
+// of azure.json beyond those that every test has.
+func NewAzure(t testing.TB, latency map[string]time.Duration, more map[string]any) *Azure {
 	t.Helper()
 	cloud := fake.New(&fake.Options{Clock: fake.WallClock{}, Latency: latency})
 	if err := cloud.Load([]byte(seed)); err != nil {
@@ -53,12 +55,14 @@ func NewAzure(t testing.TB, latency map[string]time.Duration) *Azure {
 	}
 	server := httptest.NewServer(armfake.Handler(cloud, nil))
 	t.Cleanup(server.Close)
-	config, err := json.MarshalIndent(map[string]any{
+	keys := map[string]any{
 		"resourceManagerEndpoint": server.URL, "tenantId": "00000000-0000-4000-8000-00000000000a",
 		"aadClientId": "azlb", "aadClientSecret": "not-a-secret",
 		"subscriptionId": subscription, "resourceGroup": "e2e", "location": "westeurope", "vnetName": "vnet", "subnetName": "nodes",
 		"securityGroupName": "nsg", "loadBalancerSku": "standard", "loadBalancerBackendPoolConfigurationType": "nodeIP",
-	}, "", "  ")
+	}
+	maps.Copy(keys, more)
+	config, err := json.MarshalIndent(keys, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}

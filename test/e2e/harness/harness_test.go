@@ -10,7 +10,7 @@ import (
 
 // The control plane has both families and gives finalizers their time; the Azure starts with what the seed has only.
 func TestHarness(t *testing.T) {
-	c, azure := Start(t), NewAzure(t, nil)
+	c, azure := Start(t), NewAzure(t, nil, nil)
 	both := corev1.IPFamilyPolicyRequireDualStack
 	s := c.Service(t, c.Namespace(t), "web", func(s *corev1.Service) { s.Spec.IPFamilyPolicy = &both })
 	if len(s.Spec.ClusterIPs) != 2 || s.Spec.Ports[0].NodePort == 0 {

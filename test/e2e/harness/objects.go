@@ -51,14 +51,14 @@ func (c *ControlPlane) Service(t testing.TB, namespace, name string, edit func(*
 	return made
 }
 
-// Node creates a node that is ready. n, from 1 to 200, makes its name and its addresses of both families.
+// Node creates a node of scale set nodes that is ready. n, from 1 to 200, makes its name and its addresses of both families.
 func (c *ControlPlane) Node(t testing.TB, n int) *corev1.Node {
 	t.Helper()
 	name := fmt.Sprintf("node-%d", n)
 	node, err := c.Client.CoreV1().Nodes().Create(t.Context(), &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
-		Spec: corev1.NodeSpec{ProviderID: fmt.Sprintf("azure:///subscriptions/%s/resourceGroups/e2e/providers/Microsoft.Compute/virtualMachines/%s",
-			subscription, name)},
+		Spec: corev1.NodeSpec{ProviderID: fmt.Sprintf("azure:///subscriptions/%s/resourceGroups/e2e/providers/Microsoft.Compute/virtualMachineScaleSets/nodes/virtualMachines/%d",
+			subscription, n)},
 		Status: corev1.NodeStatus{ // a kubelet too registers its node with it
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
 			Addresses: []corev1.NodeAddress{

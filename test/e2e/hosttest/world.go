@@ -23,16 +23,17 @@ type World struct {
 	Azure     *harness.Azure
 	Namespace string
 	Class     string // of the Services that [World.Service] makes; empty: none
+
+	nodes []*corev1.Node
 }
 
-// NewWorld starts all of it. latency is how long writes take, by type of resource; nil: no time.
-func NewWorld(t *testing.T, class string, latency map[string]time.Duration) *World {
+// NewWorld starts all of it. latency and more are those of [harness.NewAzure].
+func NewWorld(t *testing.T, class string, latency map[string]time.Duration, more map[string]any) *World {
 	t.Helper()
 	c := harness.Start(t)
-	w := &World{ControlPlane: c, Azure: harness.NewAzure(t, latency), Namespace: c.Namespace(t), Class: class}
+	w := &World{ControlPlane: c, Azure: harness.NewAzure(t, latency, more), Namespace: c.Namespace(t), Class: class}
 	w.Azure.Cluster.Class = class
-	w.Node(t, 1)
-	w.Node(t, 2)
+	w.nodes = []*corev1.Node{w.Node(t, 1), w.Node(t, 2)}
 	return w
 }
 
