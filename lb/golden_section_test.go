@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// sections are the parts of upstream's behaviour that cases of testdata/plan follow where no recorded scenario does. What follows in a section file after the name of the part says more.
+// sections are the parts of upstream's behaviour that cases of testdata/plan follow where no recorded scenario does. What follows in a section
+// file after the name of the part says more.
 var sections = []string{
 	"load balancer: configuration",
 	"load balancer: tags",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -408,6 +409,50 @@ func TestDriftIsReadAgain(t *testing.T) {
 		t.Error("not served")
 	}
 	checkRest(t, cloud, r, in)
+}
+
+// TestLatestCallCounts: however calls for the same Services overlap, what came last is how it ends. An Ensure that has to be planned once more
+// does not bring back what a later Delete has removed.
+func TestLatestCallCounts(t *testing.T) {
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 0))
+			cloud := timedCloud(t)
+			base := lb.Objects{Services: lbtest.Services(4), Nodes: lbtest.Nodes(2)}
+			r := provider.NewReconciler(cloud, lbtest.Cluster(), nil)
+			last := make([]int32, len(base.Services)) // port; 0: deleted
+			var all sync.WaitGroup
+			for range 10 {
+				i := rng.IntN(len(base.Services))
+				in := base
+				in.Services = slices.Clone(base.Services)
+				in.Services[i] = *base.Services[i].DeepCopy()
+				if last[i] = int32(rng.IntN(3)); last[i] > 0 {
+					last[i] += 8000
+					in.Services[i].Spec.Ports[0].Port = last[i]
+				}
+				gone := last[i] == 0
+				all.Go(func() {
+					if gone {
+						if err := r.Delete(t.Context(), in, svcName(i)); err != nil {
+							t.Error(err)
+						}
+					} else if _, err := r.Ensure(t.Context(), in, svcName(i)); err != nil {
+						t.Error(err)
+					}
+				})
+				time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
+			}
+			all.Wait()
+			for i := range base.Services {
+				for port := int32(8001); port <= 8002; port++ {
+					if got := hasRule(t, cloud, base.Services[i], port); got != (port == last[i]) {
+						t.Errorf("seed %d: svc-%d: rule for %d: %v; the last call asked for %d", seed, i, port, got, last[i])
+					}
+				}
+			}
+		})
+	}
 }
 
 // lateAnswer shows what is written a second before it answers, as Azure does.

@@ -44,10 +44,11 @@ type Reconciler struct {
 	groups   []lb.ID           // of private link services, to be read in addition
 	writing  map[string]*batch // by key of a top-level resource: who writes it
 	working  map[types.NamespacedName]int
-	active   map[*batch]bool      // being carried out
-	parked   map[string]time.Time // by key of a target: ARM does not want to be asked about it earlier
-	syncs    int                  // Syncs that are not answered
-	wishes   map[types.NamespacedName]*wish
+	active   map[*batch]bool                // being carried out
+	parked   map[string]time.Time           // by key of a target: ARM does not want to be asked about it earlier
+	syncs    int                            // Syncs that are not answered
+	wishes   map[types.NamespacedName]*wish // of the latest call
+	asking   map[types.NamespacedName]int   // calls that are not answered
 	told     map[types.NamespacedName]string
 }
 
@@ -79,7 +80,7 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 	}
 	return &Reconciler{
 		provider: p, cluster: c, opts: opts, planner: arithmetic{}, slots: make(chan struct{}, opts.Parallel), snapshot: newSnapshot(),
-		writing: map[string]*batch{}, working: map[types.NamespacedName]int{}, active: map[*batch]bool{}, parked: map[string]time.Time{}, wishes: map[types.NamespacedName]*wish{}, told: map[types.NamespacedName]string{},
+		writing: map[string]*batch{}, working: map[types.NamespacedName]int{}, active: map[*batch]bool{}, parked: map[string]time.Time{}, wishes: map[types.NamespacedName]*wish{}, asking: map[types.NamespacedName]int{}, told: map[types.NamespacedName]string{},
 	}
 }
 

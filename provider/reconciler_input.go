@@ -32,7 +32,7 @@ func (c *call) wish() *wish {
 // input merges what the calls of b were given into the objects to plan for. The latest input has the say, or that of the latest Sync, which
 // alone may say that a Service is gone; but each Service that a call names is as the latest call for it has it. Every input was complete at
 // its moment, so each Service is as its own caller saw it, and all others as they were seen last. others are the wishes of calls that are not
-// in b: a Sync knows nothing of those that came after it.
+// in b: a Sync knows nothing of those that came after it, and a call that is planned once more nothing of a later one for its Service.
 func (b *batch) input(others map[types.NamespacedName]*wish, now time.Time) lb.Objects {
 	var in lb.Objects
 	own := map[types.NamespacedName]*wish{}
@@ -57,6 +57,9 @@ func (b *batch) input(others map[types.NamespacedName]*wish, now time.Time) lb.O
 			continue
 		}
 		own[c.name] = c.wish()
+		if later := others[c.name]; later != nil && later.order > c.order {
+			own[c.name] = later
+		}
 		in.Only = append(in.Only, c.name)
 	}
 	slices.SortFunc(in.Only, compareNames)
@@ -113,7 +116,7 @@ func overlayRejected(rejected map[types.NamespacedName]error, own map[types.Name
 	return all
 }
 
-// note keeps what a call for a Service asks for, for Syncs that do not know of it. r.mu is held.
+// note keeps what a call for a Service asks for, for Syncs and earlier calls that do not know of it. r.mu is held.
 func (r *Reconciler) note(c *call) {
 	if c.kind == syncing {
 		r.syncs++
@@ -124,38 +127,47 @@ func (r *Reconciler) note(c *call) {
 		c.wished.service = c.wished.service.DeepCopy() // it may be needed when the caller has gone
 	}
 	r.wishes[c.name] = c.wished
+	r.asking[c.name]++
 }
 
-// forget drops what no Sync can be mistaken about any more, once c is answered. r.mu is held.
+// forget drops what nobody can be mistaken about any more, once c is answered. r.mu is held.
 func (r *Reconciler) forget(c *call) {
 	if c.kind == syncing {
 		r.syncs--
 	} else {
 		c.wished.answered = true
-	}
-	if r.syncs > 0 {
-		return
-	}
-	if c.kind != syncing {
-		if r.wishes[c.name] == c.wished {
-			delete(r.wishes, c.name)
+		if r.asking[c.name]--; r.asking[c.name] == 0 {
+			delete(r.asking, c.name)
 		}
-		return
 	}
-	maps.DeleteFunc(r.wishes, func(_ types.NamespacedName, w *wish) bool { return w.answered })
+	switch {
+	case r.syncs > 0:
+	case c.kind == syncing:
+		maps.DeleteFunc(r.wishes, func(name types.NamespacedName, w *wish) bool { return w.answered && r.asking[name] == 0 })
+	case r.asking[c.name] == 0:
+		delete(r.wishes, c.name)
+	}
 }
 
-// wished returns what other calls than those of b ask for, if b can be mistaken about it.
+// wished returns what other calls than those of b ask for, as far as b can be mistaken about it.
 func (r *Reconciler) wished(b *batch) map[types.NamespacedName]*wish {
-	if !b.has(syncing) {
-		return nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make(map[types.NamespacedName]*wish, len(r.wishes))
-	for name, w := range r.wishes {
-		now := *w // answered may change
-		all[name] = &now
+	all := map[types.NamespacedName]*wish{}
+	see := func(name types.NamespacedName) {
+		if w := r.wishes[name]; w != nil {
+			now := *w // answered may change
+			all[name] = &now
+		}
+	}
+	if b.has(syncing) {
+		for name := range r.wishes {
+			see(name)
+		}
+		return all
+	}
+	for _, c := range b.calls {
+		see(c.name)
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -213,7 +214,7 @@ func (r *Reconciler) take() []*batch {
 			rest = append(rest, b)
 		case !b.apart():
 			idle = append(idle, b)
-			ready = ready || r.ready(b)
+			ready = ready || r.ready(b) && !r.behind(b)
 		case r.ready(b) && !slices.ContainsFunc(b.calls, func(c *call) bool { return r.working[c.name] > 0 }):
 			units = append(units, b)
 		default:
@@ -224,23 +225,25 @@ func (r *Reconciler) take() []*batch {
 		r.queue = slices.Concat(rest, idle)
 		return units
 	}
+	var calls []*call
+	for _, b := range idle {
+		calls = append(calls, b.calls...)
+	}
+	slices.SortFunc(calls, func(a, b *call) int { return cmp.Compare(a.order, b.order) })
 	all := &batch{}
 	kinds := map[types.NamespacedName]callKind{}
-	for _, b := range idle {
-		for _, c := range b.calls {
-			if kind := kinds[c.name]; c.kind != syncing && (r.working[c.name] > 0 || kind != 0 && kind != c.kind) {
-				c.batch = &batch{calls: []*call{c}, services: map[types.NamespacedName]bool{c.name: true}}
-				rest = append(rest, c.batch)
-				continue
-			}
-			kinds[c.name] = c.kind
-			c.batch = all
-			all.calls = append(all.calls, c)
+	for _, c := range calls {
+		if kind := kinds[c.name]; c.kind != syncing && (r.working[c.name] > 0 || kind != 0 && kind != c.kind) {
+			c.batch = &batch{calls: []*call{c}, services: map[types.NamespacedName]bool{c.name: true}}
+			rest = append(rest, c.batch)
+			continue
 		}
+		kinds[c.name] = c.kind
+		c.batch = all
+		all.calls = append(all.calls, c)
 	}
 	r.queue = rest
 	if len(all.calls) > 0 {
-		slices.SortFunc(all.calls, func(a, b *call) int { return int(a.order) - int(b.order) })
 		units = append(units, all)
 	}
 	return units
@@ -259,4 +262,15 @@ func (r *Reconciler) ready(b *batch) bool {
 		}
 	}
 	return len(b.resources)+len(b.services) == 0
+}
+
+// behind reports whether all of b waits for earlier calls for the same Services that are in the queue themselves: it is their turn first, and
+// until then b is no reason to plan.
+func (r *Reconciler) behind(b *batch) bool {
+	earlier := func(c *call) bool {
+		return slices.ContainsFunc(r.queue, func(other *batch) bool {
+			return slices.ContainsFunc(other.calls, func(o *call) bool { return c.kind != syncing && o.name == c.name && o.order < c.order })
+		})
+	}
+	return !slices.ContainsFunc(b.calls, func(c *call) bool { return !earlier(c) })
 }
