@@ -218,11 +218,13 @@ func FuzzSelect(f *testing.F) {
 	f.Add("fd00::/64", "fd00::4", "::ffff:10.0.0.4", "fe80::1%eth0")
 	f.Add("255.255.255.255/0", "", "255.255.255.255", "0.0.0.4")
 	f.Add("::ffff:10.0.0.0/120", "10.0.0.4", "", "")
+	f.Add("::ffff:0.0.0.0/0", "", "", "") // wider than all of IPv4, so a prefix of neither family
 	f.Fuzz(func(t *testing.T, subnet, taken, pinned, previous string) {
 		prefix, _ := netip.ParsePrefix(subnet)
 		parse := func(s string) netip.Addr { a, _ := netip.ParseAddr(s); return a }
 		p, err := NewPool([]netip.Prefix{prefix}, parse(taken))
-		if (err == nil) != prefix.IsValid() {
+		usable := prefix.IsValid() && (!prefix.Addr().Is4In6() || prefix.Bits() >= 96)
+		if (err == nil) != usable {
 			t.Fatalf("NewPool(%v): %v", prefix, err)
 		}
 		for _, r := range []Request{
