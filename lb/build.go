@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/ipam"
 	"github.com/azlb/azlb/lb/armid"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -344,16 +345,13 @@ func (b *builder) keepsName(name types.NamespacedName) bool {
 }
 
 // order returns the Services to serve, in the order in which they claim what cannot be had twice: those that are there already, then the
-// older, then by name. Of those that are there, the ones on whose frontend others stay come last: it cannot move.
+// older, then by name. Of those that are there, the ones on whose frontend others stay come last: it cannot move. Last of all come those that
+// can only join others.
 func (b *builder) order() []*service {
-	var list []*service
-	for _, s := range b.services {
-		if s.wanted && !s.held {
-			list = append(list, s)
-		}
-	}
 	rank := func(s *service) int {
 		switch {
+		case b.joins(s):
+			return 3
 		case s.late && s.observed:
 			return 1
 		case s.observed:
@@ -362,10 +360,35 @@ func (b *builder) order() []*service {
 			return 2
 		}
 	}
+	var list []*service
+	ranks := map[*service]int{}
+	for _, s := range b.services {
+		if s.wanted && !s.held {
+			list = append(list, s)
+			ranks[s] = rank(s)
+		}
+	}
 	slices.SortStableFunc(list, func(x, y *service) int {
-		return cmp.Or(rank(x)-rank(y), x.obj.CreationTimestamp.Compare(y.obj.CreationTimestamp.Time), compareNames(x.name, y.name))
+		return cmp.Or(ranks[x]-ranks[y], x.obj.CreationTimestamp.Compare(y.obj.CreationTimestamp.Time), compareNames(x.name, y.name))
 	})
 	return list
+}
+
+// joins reports whether an internal Service asks for an address that is not in its subnet and that no frontend has yet: it has to wait for the
+// frontend of another Service.
+func (b *builder) joins(s *service) bool {
+	if !s.cfg.Internal {
+		return false
+	}
+	subnet, _, bad := b.findSubnet(s)
+	if bad != nil {
+		return false
+	}
+	l := b.seen.balancers[b.balancerOf(s).Key()]
+	return slices.ContainsFunc(s.cfg.Families, func(f ipam.Family) bool {
+		a := s.cfg.Addresses.Of(f)
+		return a.IsValid() && !contains(subnet.Prefixes, a) && (l == nil || l.byAddress[a] == "")
+	})
 }
 
 func (b *builder) sortedFindings(more []Finding) []Finding {

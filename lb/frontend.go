@@ -169,24 +169,24 @@ func (d *outline) privateAddress(l *balancerDraft, fe Frontend) Address {
 }
 
 // findSubnet finds the subnet of an internal Service, and the field that names it.
-func (d *outline) findSubnet(s *service) (*SeenSubnet, string, *fieldError) {
+func (b *builder) findSubnet(s *service) (*SeenSubnet, string, *fieldError) {
 	name, field := s.cfg.Subnet, annotationField(annotations.KeySubnet)
 	if name == "" {
-		name, field = d.c.Subnet, "subnetName"
+		name, field = b.c.Subnet, "subnetName"
 	}
-	if name == "" || d.c.Network == "" {
+	if name == "" || b.c.Network == "" {
 		return nil, "", &fieldError{field, fmt.Errorf("%w: the configuration names no virtual network or subnet; set vnetName and subnetName", ErrNotFound)}
 	}
-	id := d.c.subnet(name)
-	if sub := d.seen.subnets[id.Key()]; sub != nil {
+	id := b.c.subnet(name)
+	if sub := b.seen.subnets[id.Key()]; sub != nil {
 		return sub, field, nil
 	}
-	if u := d.seen.unknown(armid.VirtualNetworks, d.c.Network); u != nil {
+	if u := b.seen.unknown(armid.VirtualNetworks, b.c.Network); u != nil {
 		e := unreadable(*u)
 		e.field = field
 		return nil, "", &e
 	}
-	return nil, "", &fieldError{field, fmt.Errorf("%w: no subnet %q in virtual network %s", ErrNotFound, name, d.c.Network.Name())}
+	return nil, "", &fieldError{field, fmt.Errorf("%w: no subnet %q in virtual network %s", ErrNotFound, name, b.c.Network.Name())}
 }
 
 // internalWish is what is asked of one private frontend.
