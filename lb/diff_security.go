@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/azlb/azlb/ipam"
@@ -27,6 +28,13 @@ type securityDraft struct {
 	anyChanging   bool // whether any of served is
 	added         []rulePair
 	removed       []rulePair
+	handedOver    map[ruleTarget]bool // of removed: what must be gone before the load balancers are written
+}
+
+// ruleTarget is a destination of the rule with this name in lower case.
+type ruleTarget struct {
+	name string
+	to   Address
 }
 
 // rulePair is one destination of a rule.
@@ -46,8 +54,8 @@ type servedAddr struct {
 // writeSecurityGroups makes the writes of the security groups.
 //
 // One write after the load balancers that build is enough, since what they build is closed until then. It goes before them if it denies
-// something there, so that nothing is open in between; what it takes away from traffic that a load balancer still serves then waits for
-// that load balancer in a second write.
+// something there, or shuts a port that another Service takes over, so that nothing is open in between; what else it takes away from traffic
+// that a load balancer still serves then waits for that load balancer in a second write.
 func (d *differ) writeSecurityGroups() {
 	seen := map[string]SeenSecurityGroup{}
 	var ids []ID
@@ -384,17 +392,82 @@ func (l *lbDraft) builds() bool {
 // writeSecurityGroup decides on one write or two, and on their place.
 func (d *differ) writeSecurityGroup(g *securityDraft) {
 	builders := d.builders()
-	early := len(builders) > 0 && slices.ContainsFunc(g.added, d.isEarlyDenial)
+	early := false
+	if len(builders) > 0 {
+		g.handedOver = d.handedOver(g)
+		early = len(g.handedOver) > 0 || slices.ContainsFunc(g.added, d.isEarlyDenial)
+	}
 	if !d.splits(g, early) {
 		d.placeSecurity(g, d.putSecurityGroup(g, g.before, g.after, g.exists), early, builders)
 		return
 	}
 	mid := g.additions(func(a Address) bool { return !early || a.Known() || d.ipPuts[a.Of.Key()] != nil })
+	mid.Rules = g.withoutHandedOver(mid.Rules)
 	first := d.putSecurityGroup(g, g.before, mid, g.exists)
 	d.placeSecurity(g, first, early, builders)
 	second := d.putSecurityGroup(g, mid, g.after, g.exists || first != nil)
 	d.placeSecurity(g, second, false, builders)
 	d.steps.require(first, second)
+}
+
+// handedOver finds the removed allowances that would let somebody in to another Service than the one they were for: a load balancer gives the
+// same port of the same address to one that does not let them in.
+func (d *differ) handedOver(g *securityDraft) map[ruleTarget]bool {
+	var list map[ruleTarget]bool
+	var takers map[netip.Addr][]Rule
+	now := allowances(g.after.Rules)
+	for _, p := range g.removed {
+		if p.rule.Access != "Allow" || p.rule.Outbound || !g.served[p.to.IP].changing {
+			continue
+		}
+		if takers == nil {
+			takers = d.newRules(g.served)
+		}
+		if slices.ContainsFunc(takers[p.to.IP], func(r Rule) bool {
+			port, matches := p.rule.through(r)
+			return matches && !covered(port, now[p.to])
+		}) {
+			if list == nil {
+				list = map[ruleTarget]bool{}
+			}
+			list[ruleTarget{strings.ToLower(p.rule.Name), p.to}] = true
+		}
+	}
+	return list
+}
+
+// newRules lists the rules that load balancers get, by the address that their traffic comes to. served is what has the addresses before.
+func (d *differ) newRules(served map[netip.Addr]servedAddr) map[netip.Addr][]Rule {
+	all := map[netip.Addr][]Rule{}
+	for _, l := range d.lbs {
+		had := ruleKind.byName(l.before.Rules)
+		for _, r := range l.after.Rules {
+			if !r.FloatingIP {
+				continue
+			}
+			ip := d.knownAddress(d.addressHolder(l.id.Child(armid.FrontendIPConfigurations, r.Frontend)))
+			b := had[strings.ToLower(r.Name)]
+			same := b.Protocol == r.Protocol && b.FrontendPort == r.FrontendPort && b.Frontend == r.Frontend
+			if ip.IsValid() && (!same || !strings.EqualFold(served[ip].frontend, r.Frontend)) {
+				all[ip] = append(all[ip], r)
+			}
+		}
+	}
+	return all
+}
+
+// through returns the part of s that is about the traffic of r, if there is any.
+func (s SecurityRule) through(r Rule) (SecurityRule, bool) {
+	if s.Protocol != "*" && r.Protocol != All && !strings.EqualFold(s.Protocol, string(r.Protocol)) {
+		return s, false
+	}
+	if port := strconv.Itoa(int(r.FrontendPort)); r.FrontendPort != 0 && !slices.Contains(s.Ports, "*") {
+		if !slices.Contains(s.Ports, port) {
+			return s, false
+		}
+		s.Ports = []string{port}
+	}
+	return s, true
 }
 
 // isEarlyDenial reports whether p denies something that can be denied before a load balancer is written.
@@ -454,6 +527,20 @@ func (g *securityDraft) additions(ready func(Address) bool) SecurityGroup {
 	}
 	mid.Rules = securityKind.settled(g.before.Rules, mid.Rules)
 	return mid
+}
+
+// withoutHandedOver takes the destinations out of rules that must be gone before the load balancers are written.
+func (g *securityDraft) withoutHandedOver(rules []SecurityRule) []SecurityRule {
+	if len(g.handedOver) == 0 {
+		return rules
+	}
+	rules = slices.Clone(rules)
+	for i, r := range rules {
+		rules[i].Destinations = slices.DeleteFunc(slices.Clone(r.Destinations), func(a Address) bool {
+			return g.handedOver[ruleTarget{strings.ToLower(r.Name), a}]
+		})
+	}
+	return slices.DeleteFunc(rules, func(r SecurityRule) bool { return len(r.Destinations) == 0 })
 }
 
 // putSecurityGroup makes the smallest write that leads from before to after; nil if there is nothing to write.

@@ -21,6 +21,7 @@ import (
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -453,6 +454,38 @@ func TestLatestCallCounts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAddressThatWasDenied: a denial that a crash or somebody else has left behind, and that is left alone while a Service is held to which it may
+// belong, may name the address that a new frontend gets. It cannot be known before the frontend is there, and must not shut its traffic out until
+// the next Sync.
+func TestAddressThatWasDenied(t *testing.T) {
+	cloud := lbtest.Cloud()
+	held := lbtest.Service(2, lbtest.Annotate("azure-load-balancer-internal", "yes"))
+	in := lb.Objects{Services: []corev1.Service{lbtest.Service(0, lbtest.Internal), held}, Nodes: lbtest.Nodes(1)}
+	r := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock()})
+	for _, tags := range []string{"AzureCloud", "Azure Cloud"} { // sources that cannot be read any more: nobody is let in
+		in.Services[0].Annotations[annotations.KeyAllowedServiceTags] = tags
+		if _, err := r.Sync(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nsg := lbtest.Resource(armid.NetworkSecurityGroups, "nsg")
+	body, _ := cloud.Body(nsg)
+	denial := body["properties"].(armwire.Object)["securityRules"].([]any)[0].(armwire.Object)["properties"].(armwire.Object)
+	denial["destinationAddressPrefix"], denial["destinationAddressPrefixes"] = "", []any{"10.1.0.4", "10.1.0.5"}
+	if err := cloud.Put(nsg, body); err != nil {
+		t.Fatal(err)
+	}
+	in.Services = append(in.Services, lbtest.Service(1, lbtest.Internal))
+	report, err := r.Sync(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Rounds) != 2 {
+		t.Errorf("%d rounds; want one for the frontend, and one for the denial of what turned out to be its address", len(report.Rounds))
+	}
+	checkResync(t, cloud, in)
 }
 
 // lateAnswer shows what is written a second before it answers, as Azure does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,7 @@ type outcome struct {
 	outdated bool                           // a step found Azure to be different
 	replan   map[*call]bool                 // calls with steps that did
 	unknown  bool                           // an address is not known that reading will tell
+	named    bool                           // security rules named an address before it was assigned
 }
 
 // outcomeOf sums up a round. r.mu is not held.
@@ -51,10 +53,11 @@ func (r *Reconciler) outcomeOf(b *batch, round Round) *outcome {
 		o.outdated = o.outdated || outdated(s)
 	}
 	o.results()
+	o.named = o.namesAssigned()
 	links.report(Report{Rounds: []Round{round}, Services: o.services}, b.work.want)
 	for _, c := range b.calls {
 		s := o.services[c.name]
-		o.replan[c] = c.kind == syncing && (o.outdated || o.unknown) ||
+		o.replan[c] = o.named || c.kind == syncing && (o.outdated || o.unknown) ||
 			c.kind != syncing && (stale[c.name] || o.unknown && errors.Is(s.Err, ErrUnresolved))
 	}
 	return o
@@ -99,6 +102,29 @@ func (o *outcome) results() {
 	o.services = services
 }
 
+// namesAssigned reports whether security rules that were there before the round name an address that was assigned in it. The plan could not know
+// that, and another one knows whether they are to let in, or to shut out, what has the address now.
+func (o *outcome) namesAssigned() bool {
+	seen := o.b.work.seen
+	named := map[netip.Addr]bool{}
+	for _, g := range seen.SecurityGroups {
+		for _, r := range g.Rules {
+			for _, a := range r.Destinations {
+				named[a.IP] = true
+			}
+		}
+	}
+	for _, l := range seen.LoadBalancers {
+		for _, ip := range l.Assigned {
+			delete(named, ip) // not new
+		}
+	}
+	for _, ip := range seen.PublicIPs {
+		delete(named, ip.Address)
+	}
+	return slices.ContainsFunc(o.round.assigned(), func(a lb.Assigned) bool { return a.IP.IsValid() && named[a.IP] })
+}
+
 // again decides whether there is something to gain from another round, beyond what others got in the way of. r.mu is held.
 func (o *outcome) again() bool {
 	if o.linked || o.split || len(o.found) > 0 {
@@ -132,7 +158,7 @@ func (o *outcome) more(c *call, again bool) bool {
 	case w.left[c.name], o.deferred[c.name], w.aside[c.name]:
 		return true
 	default:
-		return again && o.services[c.name].Err != nil
+		return again && (o.named || o.services[c.name].Err != nil)
 	}
 }
 

@@ -36,13 +36,14 @@ type View struct {
 	IPs   map[string]lb.SeenPublicIP
 
 	leadsTo map[netip.Addr]bool // addresses that the security group sees traffic to
+	ways    map[Flow]bool       // the same by port, without a source
 	manned  bool                // pools without members are served by somebody, since others attach the nodes
 }
 
 // ViewOf looks at what was observed of a cluster.
 func ViewOf(c lb.Cluster, seen lb.Observed) View {
 	v := View{
-		leadsTo: map[netip.Addr]bool{}, manned: c.PoolType == lb.PoolInterfaces,
+		leadsTo: map[netip.Addr]bool{}, ways: map[Flow]bool{}, manned: c.PoolType == lb.PoolInterfaces,
 		Seen: seen, Ports: map[Port]bool{}, Flows: map[Flow]bool{}, IPs: map[string]lb.SeenPublicIP{},
 	}
 	for _, ip := range seen.PublicIPs {
@@ -76,7 +77,7 @@ func (v View) rule(l lb.SeenLoadBalancer, r lb.Rule) {
 	}
 	for _, source := range sources {
 		for _, to := range destinations {
-			v.leadsTo[to] = true
+			v.leadsTo[to], v.ways[Flow{Port: port, Node: to}] = true, true
 			if v.allowed(source, r.Protocol, to, number) {
 				v.Flows[Flow{port, source, to}] = true
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"time"
@@ -215,10 +216,19 @@ func (w *Watch) givenUp(ip lb.ID) bool {
 	return slices.ContainsFunc(w.executed, func(s lb.Step) bool { return s.Op.Target().Equal(ip) && slices.Contains(s.Risks, lb.RiskAddress) })
 }
 
+// renewed reports whether the public IP with this address was deleted by a step that was carried out: who has the address again got it anew.
+func (w *Watch) renewed(address netip.Addr) bool {
+	return slices.ContainsFunc(w.executed, func(s lb.Step) bool {
+		ip := w.before.IPs[s.Op.Target().Key()]
+		_, deleted := s.Op.(lb.DeletePublicIP)
+		return deleted && ip.Address == address
+	})
+}
+
 // checkExposure: nothing that was served and shut becomes open without having been announced (P9).
 func (w *Watch) checkExposure(op lb.Op, now View) {
 	for flow := range now.Flows {
-		if !w.before.Ports[flow.Port] || w.before.Flows[flow] || !w.before.leadsTo[flow.Node] || !w.before.opened(flow) {
+		if !w.before.Ports[flow.Port] || w.before.Flows[flow] || !w.before.leadsTo[flow.Node] || !w.before.opened(flow) || w.renewed(flow.Address) {
 			continue
 		}
 		if !slices.ContainsFunc(w.executed, func(s lb.Step) bool { return slices.Contains(s.Risks, lb.RiskExposure) }) {
@@ -226,8 +236,11 @@ func (w *Watch) checkExposure(op lb.Op, now View) {
 		}
 	}
 	for base, then := range w.closed {
+		name, _ := w.World.nameOf(base)
 		for flow := range now.Flows {
-			if flow.Base == base && flow.Source == "Internet" && !then.Flows[flow] {
+			// An address that only the load balancer's write makes known can be denied only after it, as that announces.
+			known := then.Ports[flow.Port] || !announced(w.executed, name, lb.RiskExposure)
+			if flow.Base == base && flow.Source == "Internet" && !then.Flows[flow] && known {
 				w.Blame("P9", "%T of %s let the Internet in to %v, whose sources cannot be read", op, op.Target(), flow)
 			}
 		}
@@ -255,7 +268,7 @@ func (w *Watch) checkHeld(op lb.Op, now View) {
 		}
 		// Nodes come and go for held Services too; who may reach them stays.
 		for flow := range w.before.Flows {
-			if flow.Base == base && now.leadsTo[flow.Node] && now.Ports[flow.Port] && !now.Flows[flow] {
+			if flow.Base == base && now.ways[Flow{Port: flow.Port, Node: flow.Node}] && !now.Flows[flow] {
 				w.Blame("P8", "%T of %s: %s is held for %v, but %v is shut out now", op, op.Target(), f.Service, f.Err, flow)
 			}
 		}
