@@ -43,6 +43,7 @@ type Watch struct {
 	before   View      // when the plan was made
 	after    View      // what the plan comes to, as far as it can be carried out
 	complete bool      // it can be carried out to its end
+	outrun   bool      // a load balancer is as planned already: somebody else was quicker, and who planned does not know what it serves
 	closed   map[string]View
 	parked   map[string]time.Time // by target: not to be asked earlier
 	told     map[string]bool
@@ -148,10 +149,23 @@ func (w *Watch) Expect(plan lb.Plan) {
 	w.plan, w.executed = plan, nil
 	w.before = w.look()
 	trial := w.World.Cloud.Clone()
-	_, err := provider.Apply(context.Background(), trial, plan, &provider.Options{Parallel: 1, Attempts: 1, Clock: trial.Clock()})
+	report, err := provider.Apply(context.Background(), trial, plan, &provider.Options{Parallel: 1, Attempts: 1, Clock: trial.Clock()})
 	w.complete = err == nil
+	w.outrun = outrun(report)
 	w.after = w.lookAt(trial)
 	w.checkPlan()
+}
+
+// outrun reports whether some load balancer needed nothing of what was planned for it any more.
+func outrun(report provider.Report) bool {
+	for _, round := range report.Rounds {
+		for i, step := range round.Steps {
+			if _, balancer := round.Plan.Steps[i].Op.(lb.PutLoadBalancer); balancer && step.State == provider.StateUnchanged {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // check looks at the state after one write of the plan.
@@ -228,7 +242,7 @@ func (w *Watch) renewed(address netip.Addr) bool {
 // checkExposure: nothing that was served and shut becomes open without having been announced (P9).
 func (w *Watch) checkExposure(op lb.Op, now View) {
 	for flow := range now.Flows {
-		if !w.before.Ports[flow.Port] || w.before.Flows[flow] || !w.before.leadsTo[flow.Node] || !w.before.opened(flow) || w.renewed(flow.Address) {
+		if w.outrun || !w.before.Ports[flow.Port] || w.before.Flows[flow] || !w.before.leadsTo[flow.Node] || !w.before.opened(flow) || w.renewed(flow.Address) {
 			continue
 		}
 		if !slices.ContainsFunc(w.executed, func(s lb.Step) bool { return slices.Contains(s.Risks, lb.RiskExposure) }) {
