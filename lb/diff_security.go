@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -29,6 +30,7 @@ type securityDraft struct {
 	added         []rulePair
 	removed       []rulePair
 	handedOver    map[ruleTarget]bool // of removed: what must be gone before the load balancers are written
+	takenOver     map[ruleTarget]bool // of added: what must not be there before the load balancers are written
 }
 
 // ruleTarget is a destination of the rule with this name in lower case.
@@ -36,6 +38,8 @@ type ruleTarget struct {
 	name string
 	to   Address
 }
+
+func targetOf(r SecurityRule, to Address) ruleTarget { return ruleTarget{strings.ToLower(r.Name), to} }
 
 // rulePair is one destination of a rule.
 type rulePair struct {
@@ -394,14 +398,19 @@ func (d *differ) writeSecurityGroup(g *securityDraft) {
 	builders := d.builders()
 	early := false
 	if len(builders) > 0 {
-		g.handedOver = d.handedOver(g)
+		g.handedOver = d.lettingIn(g, g.removed, g.after, false)
 		early = len(g.handedOver) > 0 || slices.ContainsFunc(g.added, d.isEarlyDenial)
+	}
+	if early {
+		g.takenOver = d.lettingIn(g, g.added, g.before, true)
 	}
 	if !d.splits(g, early) {
 		d.placeSecurity(g, d.putSecurityGroup(g, g.before, g.after, g.exists), early, builders)
 		return
 	}
-	mid := g.additions(func(a Address) bool { return !early || a.Known() || d.ipPuts[a.Of.Key()] != nil })
+	mid := g.additions(func(r SecurityRule, a Address) bool {
+		return !early || !g.takenOver[targetOf(r, a)] && (a.Known() || d.ipPuts[a.Of.Key()] != nil)
+	})
 	mid.Rules = g.withoutHandedOver(mid.Rules)
 	first := d.putSecurityGroup(g, g.before, mid, g.exists)
 	d.placeSecurity(g, first, early, builders)
@@ -410,45 +419,52 @@ func (d *differ) writeSecurityGroup(g *securityDraft) {
 	d.steps.require(first, second)
 }
 
-// handedOver finds the removed allowances that would let somebody in to another Service than the one they were for: a load balancer gives the
-// same port of the same address to one that does not let them in.
-func (d *differ) handedOver(g *securityDraft) map[ruleTarget]bool {
-	var list map[ruleTarget]bool
-	var takers map[netip.Addr][]Rule
-	now := allowances(g.after.Rules)
-	for _, p := range g.removed {
+// lettingIn finds the allowances of pairs that would let somebody in to another Service than the one they are for while load balancers give ports
+// of an address to others: those for the traffic of rules that go, or else of rules that come, where with does not let it in anyway.
+func (d *differ) lettingIn(g *securityDraft, pairs []rulePair, with SecurityGroup, going bool) map[ruleTarget]bool {
+	list := map[ruleTarget]bool{}
+	var changed map[netip.Addr][]Rule
+	open := allowances(with.Rules)
+	for _, p := range pairs {
 		if p.rule.Access != "Allow" || p.rule.Outbound || !g.served[p.to.IP].changing {
 			continue
 		}
-		if takers == nil {
-			takers = d.newRules(g.served)
+		if changed == nil {
+			changed = d.changedRules(g.served, going)
 		}
-		if slices.ContainsFunc(takers[p.to.IP], func(r Rule) bool {
+		list[targetOf(p.rule, p.to)] = slices.ContainsFunc(changed[p.to.IP], func(r Rule) bool {
 			port, matches := p.rule.through(r)
-			return matches && !covered(port, now[p.to])
-		}) {
-			if list == nil {
-				list = map[ruleTarget]bool{}
-			}
-			list[ruleTarget{strings.ToLower(p.rule.Name), p.to}] = true
-		}
+			return matches && !covered(port, open[p.to])
+		})
 	}
+	maps.DeleteFunc(list, func(_ ruleTarget, in bool) bool { return !in })
 	return list
 }
 
-// newRules lists the rules that load balancers get, by the address that their traffic comes to. served is what has the addresses before.
-func (d *differ) newRules(served map[netip.Addr]servedAddr) map[netip.Addr][]Rule {
+// changedRules lists the rules that go from load balancers, or else those that come, by the address that their traffic comes to. served is what
+// has the addresses before.
+func (d *differ) changedRules(served map[netip.Addr]servedAddr, going bool) map[netip.Addr][]Rule {
+	was := map[*lbDraft]map[string]netip.Addr{}
+	for ip, s := range served {
+		if was[s.lb] == nil {
+			was[s.lb] = map[string]netip.Addr{}
+		}
+		was[s.lb][strings.ToLower(s.frontend)] = ip
+	}
 	all := map[netip.Addr][]Rule{}
 	for _, l := range d.lbs {
-		had := ruleKind.byName(l.before.Rules)
-		for _, r := range l.after.Rules {
-			if !r.FloatingIP {
-				continue
-			}
-			ip := d.knownAddress(d.addressHolder(l.id.Child(armid.FrontendIPConfigurations, r.Frontend)))
-			b := had[strings.ToLower(r.Name)]
-			same := b.Protocol == r.Protocol && b.FrontendPort == r.FrontendPort && b.Frontend == r.Frontend
-			if ip.IsValid() && (!same || !strings.EqualFold(served[ip].frontend, r.Frontend)) {
+		before := func(r Rule) netip.Addr { return was[l][strings.ToLower(r.Frontend)] }
+		after := func(r Rule) netip.Addr {
+			return d.knownAddress(d.addressHolder(l.id.Child(armid.FrontendIPConfigurations, r.Frontend)))
+		}
+		rules, others, address, other := l.after.Rules, ruleKind.byName(l.before.Rules), after, before
+		if going {
+			rules, others, address, other = l.before.Rules, ruleKind.byName(l.after.Rules), before, after
+		}
+		for _, r := range rules {
+			o := others[strings.ToLower(r.Name)]
+			same := o.Protocol == r.Protocol && o.FrontendPort == r.FrontendPort && other(o) == address(r)
+			if ip := address(r); ip.IsValid() && r.FloatingIP && !same {
 				all[ip] = append(all[ip], r)
 			}
 		}
@@ -479,7 +495,7 @@ func (d *differ) isEarlyDenial(p rulePair) bool {
 // load balancer needs until it drops the address, together with allowances that must be there before it does.
 func (d *differ) splits(g *securityDraft, early bool) bool {
 	if early {
-		return slices.ContainsFunc(g.added, func(p rulePair) bool { return !p.to.Known() && d.ipPuts[p.to.Of.Key()] == nil }) ||
+		return len(g.takenOver) > 0 || slices.ContainsFunc(g.added, func(p rulePair) bool { return !p.to.Known() && d.ipPuts[p.to.Of.Key()] == nil }) ||
 			slices.ContainsFunc(g.removed, g.stillServed)
 	}
 	return len(g.added) > 0 && slices.ContainsFunc(g.removed, func(p rulePair) bool {
@@ -507,11 +523,11 @@ func (g *securityDraft) dropper(p rulePair) *lbDraft {
 }
 
 // additions returns our part of before with what after adds, as far as ready says, and nothing taken away.
-func (g *securityDraft) additions(ready func(Address) bool) SecurityGroup {
+func (g *securityDraft) additions(ready func(SecurityRule, Address) bool) SecurityGroup {
 	mid := SecurityGroup{ID: g.after.ID, Tags: g.after.Tags}
 	old, now := securityKind.byName(g.before.Rules), securityKind.byName(g.after.Rules)
 	for _, r := range g.after.Rules {
-		r.Destinations = slices.DeleteFunc(slices.Clone(r.Destinations), func(a Address) bool { return !ready(a) })
+		r.Destinations = slices.DeleteFunc(slices.Clone(r.Destinations), func(a Address) bool { return !ready(r, a) })
 		b, ok := old[strings.ToLower(r.Name)]
 		if ok {
 			r.Destinations = sortedAddresses(slices.Concat(r.Destinations, b.Destinations))
@@ -537,7 +553,7 @@ func (g *securityDraft) withoutHandedOver(rules []SecurityRule) []SecurityRule {
 	rules = slices.Clone(rules)
 	for i, r := range rules {
 		rules[i].Destinations = slices.DeleteFunc(slices.Clone(r.Destinations), func(a Address) bool {
-			return g.handedOver[ruleTarget{strings.ToLower(r.Name), a}]
+			return g.handedOver[targetOf(r, a)]
 		})
 	}
 	return slices.DeleteFunc(rules, func(r SecurityRule) bool { return len(r.Destinations) == 0 })
