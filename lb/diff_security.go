@@ -59,7 +59,7 @@ type servedAddr struct {
 //
 // One write after the load balancers that build is enough, since what they build is closed until then. It goes before them if it denies
 // something there, or shuts a port that another Service takes over, so that nothing is open in between; what else it takes away from traffic
-// that a load balancer still serves then waits for that load balancer in a second write.
+// that a load balancer still serves, and what it opens for the Service that takes over, then waits for that load balancer in a second write.
 func (d *differ) writeSecurityGroups() {
 	seen := map[string]SeenSecurityGroup{}
 	var ids []ID
