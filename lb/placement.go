@@ -33,8 +33,8 @@ func (b *builder) findEntries() {
 		}
 	}
 	for _, s := range b.services {
-		if mode := strings.TrimSpace(s.obj.Annotations[annotations.KeyMode]); mode != "" && mode != autoMode {
-			add(mode)
+		if set := b.c.namedSet(s.obj.Annotations[annotations.KeyMode]); set != "" {
+			add(set)
 		}
 	}
 	for _, l := range b.seen.LoadBalancers {
@@ -44,8 +44,15 @@ func (b *builder) findEntries() {
 	}
 }
 
-// autoMode leaves the choice of a basic load balancer to us.
-const autoMode = "__auto__"
+// namedSet returns the set of machines that a mode names and that has a basic load balancer of its own; empty for the primary one, which has that
+// of the cluster, and for the mode that leaves the choice to us.
+func (c Cluster) namedSet(mode string) string {
+	mode = strings.TrimSpace(mode)
+	if strings.EqualFold(mode, "__auto__") || strings.EqualFold(mode, c.PrimaryVMSet) {
+		return ""
+	}
+	return mode
+}
 
 // twin returns the id of the external or internal load balancer of an entry.
 func (c Cluster) twin(entry string, internal bool) ID {
@@ -80,20 +87,14 @@ func selectorOf(s *metav1.LabelSelector) labels.Selector {
 
 // place gives every Service that is served its entry, in the order of names.
 func (b *builder) place() {
-	entries := b.entries
 	if !b.c.multiple() {
 		for _, s := range b.services {
-			s.entry = entries[0].Name
-			s.placed.from = Origin{SourceDefault, "", "the only load balancer of the cluster"}
-			if b.c.Basic && s.cfg.Mode != "" && s.cfg.Mode != autoMode {
-				s.entry = s.cfg.Mode
-				s.placed.from = annotated(annotations.KeyMode)
-			}
+			s.entry, s.placed.from = b.single(s)
 		}
 		return
 	}
 	p := &placer{builder: b, rules: map[string]int{}, there: map[string]bool{}}
-	for _, e := range entries {
+	for _, e := range b.entries {
 		p.selectors = append(p.selectors, entrySelectors{selectorOf(e.ServiceLabels), selectorOf(e.ServiceNamespaces), selectorOf(e.Nodes)})
 	}
 	p.count()
@@ -108,6 +109,28 @@ func (b *builder) place() {
 		}
 		p.move(s, entry)
 	}
+}
+
+// single returns the entry of a Service where there is one standard load balancer, or one basic load balancer for each set of machines: that of the
+// set that the Service names, else the one it is on, else the primary one.
+func (b *builder) single(s *service) (string, Origin) {
+	primary := b.entries[0].Name
+	if !b.c.Basic {
+		return primary, Origin{SourceDefault, "", "the only load balancer of the cluster"}
+	}
+	mode := strings.TrimSpace(s.cfg.Mode)
+	if set := b.c.namedSet(mode); set != "" {
+		return set, annotated(annotations.KeyMode)
+	}
+	if mode != "" && strings.EqualFold(mode, b.c.PrimaryVMSet) {
+		return primary, annotated(annotations.KeyMode)
+	}
+	for _, e := range b.entries {
+		if len(b.uses[b.c.twin(e.Name, s.cfg.Internal).Key()][s.base]) > 0 {
+			return e.Name, Origin{SourceObserved, "", "it is there already, and stays"}
+		}
+	}
+	return primary, Origin{SourceDefault, "", "the load balancer of the primary set of machines"}
 }
 
 // count starts from what is there, less what Services that are gone give up.
