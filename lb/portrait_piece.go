@@ -79,8 +79,8 @@ func (x *portraitist) loadBalancer(l LoadBalancer) Piece {
 	switch {
 	case x.c.multiple():
 		entry = fieldOrigin(multipleField)
-	case x.c.Basic && x.s.cfg.Mode != "":
-		entry = annotated(annotations.KeyMode)
+	case x.c.Basic && x.s.entry != x.c.prefix():
+		entry = x.s.placed.from
 	case x.c.LoadBalancerName != "":
 		entry = fieldOrigin("loadBalancerName")
 	}

@@ -260,6 +260,25 @@ func (w *World) meddleTag(c *fake.Cloud) {
 	})
 }
 
+// Respell is somebody else, in one of four worlds, writing names of ours in capitals, which for ARM are the same names.
+func (w *World) Respell(c *fake.Cloud) {
+	if w.spelling.IntN(4) > 0 {
+		return
+	}
+	for _, id := range []lb.ID{external, internal, securityGroup} {
+		w.change(c, id, nil, func(_, p object) {
+			for _, kind := range append(slices.Clone(kinds), armid.SecurityRules) {
+				for _, child := range children(p, kind) {
+					if name, _ := child["name"].(string); owned(kind, child) && w.spelling.IntN(2) == 0 {
+						delete(child, "id") // follows from the name
+						child["name"] = strings.ToUpper(name)
+					}
+				}
+			}
+		})
+	}
+}
+
 // meddleRemove takes away what others made: a NAT or outbound rule, or a security rule.
 func (w *World) meddleRemove(c *fake.Cloud) {
 	w.change(c, pick(w, external, internal, securityGroup), nil, func(_, p object) {

@@ -116,6 +116,7 @@ func (r *run) meddle() {
 	for range r.rng.IntN(3) {
 		r.Meddle(r.Cloud)
 	}
+	r.Respell(r.Cloud)
 	r.watch.Meddled()
 }
 
@@ -222,7 +223,9 @@ func (r *run) sync(rec *provider.Reconciler) error {
 	}
 	r.result.Calls++
 	r.Objects.Rejected = nil
+	r.watch.Fresh = true
 	report, err := rec.Sync(context.Background(), r.Objects)
+	r.watch.Fresh = false
 	r.opts.Log("Sync: %d writes, %v", report.Writes, err)
 	r.hand(report)
 	if provider.KindOf(err) == provider.Terminal {

@@ -43,10 +43,12 @@ type Watch struct {
 	before   View      // when the plan was made
 	after    View      // what the plan comes to, as far as it can be carried out
 	complete bool      // it can be carried out to its end
-	outrun   bool      // a load balancer is as planned already: somebody else was quicker, and who planned does not know what it serves
+	needless []lb.Step // of the plan, that find everything as it is to be
 	closed   map[string]View
 	parked   map[string]time.Time // by target: not to be asked earlier
 	told     map[string]bool
+	// Fresh says that plans of a first round are made of what was just read.
+	Fresh bool
 }
 
 // NewWatch starts to look.
@@ -141,6 +143,9 @@ func (w *Watch) OnEvent(e provider.Event) {
 			w.Replans++
 		}
 		w.Expect(planned.Plan)
+		if w.Fresh && planned.Round == 1 {
+			w.checkNeed()
+		}
 	}
 }
 
@@ -151,21 +156,40 @@ func (w *Watch) Expect(plan lb.Plan) {
 	trial := w.World.Cloud.Clone()
 	report, err := provider.Apply(context.Background(), trial, plan, &provider.Options{Parallel: 1, Attempts: 1, Clock: trial.Clock()})
 	w.complete = err == nil
-	w.outrun = outrun(report)
+	w.needless = needless(report)
 	w.after = w.lookAt(trial)
 	w.checkPlan()
 }
 
-// outrun reports whether some load balancer needed nothing of what was planned for it any more.
-func outrun(report provider.Report) bool {
+// needless returns the steps that found everything as it was to be.
+func needless(report provider.Report) []lb.Step {
+	var list []lb.Step
 	for _, round := range report.Rounds {
 		for i, step := range round.Steps {
-			if _, balancer := round.Plan.Steps[i].Op.(lb.PutLoadBalancer); balancer && step.State == provider.StateUnchanged {
-				return true
+			if step.State == provider.StateUnchanged {
+				list = append(list, round.Plan.Steps[i])
 			}
 		}
 	}
-	return false
+	return list
+}
+
+// checkNeed: what was just read and is as it is to be is not written (P2). A step that comes after others may turn out to have nothing to do, where
+// what is made anew gets the address that it had.
+func (w *Watch) checkNeed() {
+	for _, s := range w.needless {
+		if len(s.After) == 0 {
+			w.Blame("P2", "%T of %s is planned, but was as it is to be when it was read", s.Op, s.Op.Target())
+		}
+	}
+}
+
+// outrun reports whether a load balancer is as planned already: somebody else was quicker, and who planned does not know what it serves.
+func (w *Watch) outrun() bool {
+	return slices.ContainsFunc(w.needless, func(s lb.Step) bool {
+		_, is := s.Op.(lb.PutLoadBalancer)
+		return is
+	})
 }
 
 // check looks at the state after one write of the plan.
@@ -241,8 +265,9 @@ func (w *Watch) renewed(address netip.Addr) bool {
 
 // checkExposure: nothing that was served and shut becomes open without having been announced (P9).
 func (w *Watch) checkExposure(op lb.Op, now View) {
+	outrun := w.outrun()
 	for flow := range now.Flows {
-		if w.outrun || !w.before.Ports[flow.Port] || w.before.Flows[flow] || !w.before.leadsTo[flow.Node] || !w.before.opened(flow) || w.renewed(flow.Address) {
+		if outrun || !w.before.Ports[flow.Port] || w.before.Flows[flow] || !w.before.leadsTo[flow.Node] || !w.before.opened(flow) || w.renewed(flow.Address) {
 			continue
 		}
 		if !slices.ContainsFunc(w.executed, func(s lb.Step) bool { return slices.Contains(s.Risks, lb.RiskExposure) }) {

@@ -39,13 +39,14 @@ type World struct {
 	// Scripted counts misfortunes by kind.
 	Scripted map[string]int
 	rng      *rand.Rand
-	serial   int // numbers what others make
-	nodes    int // of those ever made
+	spelling *rand.Rand // apart from rng: what worlds of old seeds are like does not hang on it
+	serial   int        // numbers what others make
+	nodes    int        // of those ever made
 }
 
 // New makes the world of seed: a configuration, content of others, nodes, and Services that nothing was done for yet.
 func New(seed uint64) *World {
-	w := &World{Seed: seed, Scripted: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 0x5eed))}
+	w := &World{Seed: seed, Scripted: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 0x5eed)), spelling: rand.New(rand.NewPCG(seed, 0x5be11))}
 	w.Cluster = w.cluster()
 	w.Cloud = template().Clone()
 	for range 1 + w.rng.IntN(3) {
