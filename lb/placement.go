@@ -33,8 +33,8 @@ func (b *builder) findEntries() {
 		}
 	}
 	for _, s := range b.services {
-		if set := b.c.namedSet(s.obj.Annotations[annotations.KeyMode]); set != "" {
-			add(set)
+		for _, set := range b.setsOf(s.obj.Annotations[annotations.KeyMode]) {
+			add(b.entryOf(set))
 		}
 	}
 	for _, l := range b.seen.LoadBalancers {
@@ -44,14 +44,39 @@ func (b *builder) findEntries() {
 	}
 }
 
-// namedSet returns the set of machines that a mode names and that has a basic load balancer of its own; empty for the primary one, which has that
-// of the cluster, and for the mode that leaves the choice to us.
-func (c Cluster) namedSet(mode string) string {
-	mode = strings.TrimSpace(mode)
-	if strings.EqualFold(mode, "__auto__") || strings.EqualFold(mode, c.PrimaryVMSet) {
-		return ""
+// autoMode leaves the choice of a basic load balancer to us.
+const autoMode = "__auto__"
+
+// setsOf returns the sets of machines that a mode names: one, none, or those of all nodes.
+func (b *builder) setsOf(mode string) []string {
+	switch mode = strings.TrimSpace(mode); {
+	case mode == "":
+		return nil
+	case strings.EqualFold(mode, autoMode):
+		return slices.DeleteFunc(b.vmSets(), func(set string) bool { return set == "" })
+	default:
+		return []string{mode}
 	}
-	return mode
+}
+
+// entryOf returns the entry for a set of machines. The primary one has the load balancer of the cluster.
+func (b *builder) entryOf(set string) string {
+	if strings.EqualFold(set, b.c.PrimaryVMSet) {
+		return b.entries[0].Name
+	}
+	return set
+}
+
+// vmSets returns the sets of machines that nodes are in, by the names of the nodes, and an empty one if nobody knows it of some node.
+func (b *builder) vmSets() []string {
+	nodes := slices.SortedFunc(slices.Values(b.in.Nodes), func(x, y corev1.Node) int { return strings.Compare(x.Name, y.Name) })
+	var sets []string
+	for _, n := range nodes {
+		if set := b.vmSet(n); !slices.ContainsFunc(sets, func(s string) bool { return strings.EqualFold(s, set) }) {
+			sets = append(sets, set)
+		}
+	}
+	return sets
 }
 
 // twin returns the id of the external or internal load balancer of an entry.
@@ -87,9 +112,9 @@ func selectorOf(s *metav1.LabelSelector) labels.Selector {
 
 // place gives every Service that is served its entry, in the order of names.
 func (b *builder) place() {
-	if !b.c.multiple() {
+	if !b.c.multiple() && !b.c.Basic {
 		for _, s := range b.services {
-			s.entry, s.placed.from = b.single(s)
+			s.entry, s.placed.from = b.entries[0].Name, Origin{SourceDefault, "", "the only load balancer of the cluster"}
 		}
 		return
 	}
@@ -102,35 +127,17 @@ func (b *builder) place() {
 		if !s.wanted || !s.ours || s.held {
 			continue
 		}
-		entry, bad := p.choose(s)
+		choose := p.choose
+		if b.c.Basic {
+			choose = p.chooseSet
+		}
+		entry, bad := choose(s)
 		if bad != nil {
 			b.hold(s, bad.field, bad.err)
 			continue
 		}
 		p.move(s, entry)
 	}
-}
-
-// single returns the entry of a Service where there is one standard load balancer, or one basic load balancer for each set of machines: that of the
-// set that the Service names, else the one it is on, else the primary one.
-func (b *builder) single(s *service) (string, Origin) {
-	primary := b.entries[0].Name
-	if !b.c.Basic {
-		return primary, Origin{SourceDefault, "", "the only load balancer of the cluster"}
-	}
-	mode := strings.TrimSpace(s.cfg.Mode)
-	if set := b.c.namedSet(mode); set != "" {
-		return set, annotated(annotations.KeyMode)
-	}
-	if mode != "" && strings.EqualFold(mode, b.c.PrimaryVMSet) {
-		return primary, annotated(annotations.KeyMode)
-	}
-	for _, e := range b.entries {
-		if len(b.uses[b.c.twin(e.Name, s.cfg.Internal).Key()][s.base]) > 0 {
-			return e.Name, Origin{SourceObserved, "", "it is there already, and stays"}
-		}
-	}
-	return primary, Origin{SourceDefault, "", "the load balancer of the primary set of machines"}
 }
 
 // count starts from what is there, less what Services that are gone give up.
@@ -203,6 +210,44 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	entry, why := p.pick(eligible, s.cfg.Internal)
 	s.placed.from = Origin{SourceObserved, "", why}
 	return entry, nil
+}
+
+// chooseSet decides the basic load balancer of one Service: that of the set of machines that it names, else the one it is on, else that of the
+// primary set, or of any if its mode leaves the choice to us.
+func (p *placer) chooseSet(s *service) (string, *fieldError) {
+	mode := strings.TrimSpace(s.cfg.Mode)
+	auto := strings.EqualFold(mode, autoMode)
+	at := slices.IndexFunc(p.entries, func(e MultipleConfiguration) bool {
+		return len(p.uses[p.c.twin(e.Name, s.cfg.Internal).Key()][s.base]) > 0
+	})
+	switch entry := p.entryOf(mode); {
+	case mode != "" && !auto:
+		s.placed.from = annotated(annotations.KeyMode)
+		if stays := at >= 0 && strings.EqualFold(p.entries[at].Name, entry); !stays && !p.hasNodes(mode) {
+			return "", &fieldError{annotationField(annotations.KeyMode), fmt.Errorf("%w: no node is in a set of machines %q", ErrNotFound, mode)}
+		}
+		return entry, nil
+	case at >= 0:
+		s.placed.from = Origin{SourceObserved, "", "it is there already, and stays"}
+		return p.entries[at].Name, nil
+	}
+	var eligible []string
+	for _, set := range p.setsOf(mode) {
+		eligible = append(eligible, p.entryOf(set))
+	}
+	if len(eligible) == 0 {
+		s.placed.from = Origin{SourceDefault, "", "the load balancer of the primary set of machines"}
+		return p.entries[0].Name, nil
+	}
+	entry, why := p.pick(eligible, s.cfg.Internal)
+	s.placed = placement{from: Origin{SourceObserved, "", why}, eligible: eligible, among: annotated(annotations.KeyMode)}
+	return entry, nil
+}
+
+// hasNodes reports whether a node is in a set of machines, as far as that is known.
+func (b *builder) hasNodes(set string) bool {
+	sets := b.vmSets()
+	return len(sets) == 0 || slices.ContainsFunc(sets, func(s string) bool { return s == "" || strings.EqualFold(s, set) })
 }
 
 // pick chooses among several, and says why.
