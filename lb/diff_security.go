@@ -441,8 +441,8 @@ func (d *differ) lettingIn(g *securityDraft, pairs []rulePair, with SecurityGrou
 	return list
 }
 
-// changedRules lists the rules that go from load balancers, or else those that come, by the address that their traffic comes to. served is what
-// has the addresses before.
+// changedRules lists the rules whose traffic leaves its Service, or else comes to one, with a write of a load balancer, by the address that the
+// traffic comes to. served is what has the addresses before.
 func (d *differ) changedRules(served map[netip.Addr]servedAddr, going bool) map[netip.Addr][]Rule {
 	was := map[*lbDraft]map[string]netip.Addr{}
 	for ip, s := range served {
@@ -453,23 +453,46 @@ func (d *differ) changedRules(served map[netip.Addr]servedAddr, going bool) map[
 	}
 	all := map[netip.Addr][]Rule{}
 	for _, l := range d.lbs {
-		before := func(r Rule) netip.Addr { return was[l][strings.ToLower(r.Frontend)] }
-		after := func(r Rule) netip.Addr {
+		before := rulesTo(l.before.Rules, func(r Rule) netip.Addr { return was[l][strings.ToLower(r.Frontend)] })
+		after := rulesTo(l.after.Rules, func(r Rule) netip.Addr {
 			return d.knownAddress(d.addressHolder(l.id.Child(armid.FrontendIPConfigurations, r.Frontend)))
-		}
-		rules, others, address, other := l.after.Rules, ruleKind.byName(l.before.Rules), after, before
+		})
 		if going {
-			rules, others, address, other = l.before.Rules, ruleKind.byName(l.after.Rules), before, after
+			before, after = after, before
 		}
-		for _, r := range rules {
-			o := others[strings.ToLower(r.Name)]
-			same := o.Protocol == r.Protocol && o.FrontendPort == r.FrontendPort && other(o) == address(r)
-			if ip := address(r); ip.IsValid() && r.FloatingIP && !same {
-				all[ip] = append(all[ip], r)
+		for to, rules := range after {
+			for _, r := range rules {
+				if !slices.ContainsFunc(before[to], r.meets) {
+					all[to.address] = append(all[to.address], r)
+				}
 			}
 		}
 	}
 	return all
+}
+
+// destination is an address and the Service that has rules for it.
+type destination struct {
+	address netip.Addr
+	base    string // or the name of a rule that is not by the scheme
+}
+
+// rulesTo groups the rules that security rules see the traffic of under the address of the frontend.
+func rulesTo(rules []Rule, address func(Rule) netip.Addr) map[destination][]Rule {
+	to := map[destination][]Rule{}
+	for _, r := range rules {
+		if ip := address(r); ip.IsValid() && r.FloatingIP {
+			key := destination{ip, cmp.Or(baseOf(r.Name), strings.ToLower(r.Name))}
+			to[key] = append(to[key], r)
+		}
+	}
+	return to
+}
+
+// meets reports whether some traffic to one address is that of both rules.
+func (r Rule) meets(o Rule) bool {
+	return (r.Protocol == o.Protocol || r.Protocol == All || o.Protocol == All) &&
+		(r.FrontendPort == o.FrontendPort || r.FrontendPort == 0 || o.FrontendPort == 0)
 }
 
 // through returns the part of s that is about the traffic of r, if there is any.
