@@ -2,6 +2,7 @@ package lb
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -34,6 +35,16 @@ func (w why) causes(action Action, ref ID, fields []FieldChange) []Cause {
 		return []Cause{unknownCause(action)}
 	}
 	return sortedCauses(found)
+}
+
+// with returns w with causes for ref.
+func (w why) with(ref ID, causes []Cause) why {
+	w = maps.Clone(w)
+	if w == nil {
+		w = why{}
+	}
+	w[ref.Key()] = causes
+	return w
 }
 
 // ofField returns the causes of one field: its own (Tags[key], then Tags), else those of the whole.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -23,14 +22,15 @@ var ErrNoAddress = errors.New("has no address yet")
 // securityDraft is one security group on its way into the plan.
 type securityDraft struct {
 	exists        bool
-	failed        bool          // the last operation on it failed, so it is written whatever changes
-	before, after SecurityGroup // our part
+	failed        bool           // the last operation on it failed, so it is written whatever changes
+	seen          []SecurityRule // all of it
+	before, after SecurityGroup  // our part
 	served        map[netip.Addr]servedAddr
 	anyChanging   bool // whether any of served is
 	added         []rulePair
 	removed       []rulePair
-	handedOver    map[ruleTarget]bool // of removed: what must be gone before the load balancers are written
-	takenOver     map[ruleTarget]bool // of added: what must not be there before the load balancers are written
+	handedOver    map[ruleTarget][]string // of removed, with ports: what must be gone before the load balancers are written
+	takenOver     map[ruleTarget][]string // of added, with ports: what must not be there before the load balancers are written
 }
 
 // ruleTarget is a destination of the rule with this name in lower case.
@@ -75,7 +75,7 @@ func (d *differ) writeSecurityGroups() {
 	}
 	for _, want := range targets(d.want.SecurityGroups, func(g SecurityGroup) ID { return g.ID }, bare, d, armid.NetworkSecurityGroups, ids) {
 		s, exists := seen[want.ID.Key()]
-		g := &securityDraft{exists: exists, served: served, anyChanging: changing}
+		g := &securityDraft{exists: exists, seen: s.Rules, served: served, anyChanging: changing}
 		g.before, g.after = d.ourSecurityGroup(s.SecurityGroup, want, exists)
 		g.failed = s.Failed && len(g.after.Rules) > 0
 		g.added, g.removed = rulePairs(g.before.Rules, g.after.Rules), rulePairs(g.after.Rules, g.before.Rules)
@@ -228,10 +228,7 @@ const (
 // withPriorities gives new rules their priority: allowances the smallest free one, denials the largest. Free is what no rule of the group
 // has, in any direction, removed ones included, since both may be there while the write goes on.
 func (d *differ) withPriorities(seen SecurityGroup, rules []SecurityRule) []SecurityRule {
-	used := map[int32]bool{}
-	for _, r := range slices.Concat(seen.Rules, rules) {
-		used[r.Priority] = true
-	}
+	used := priorities(seen.Rules, rules)
 	rules = slices.SortedFunc(slices.Values(rules), comparePlacement)
 	low, high := firstPriority, lastPriority
 	for _, i := range denialsFirst(rules) {
@@ -256,6 +253,15 @@ func (d *differ) withPriorities(seen SecurityGroup, rules []SecurityRule) []Secu
 		used[rules[i].Priority] = true
 	}
 	return slices.DeleteFunc(rules, func(r SecurityRule) bool { return r.Priority == 0 })
+}
+
+// priorities is the set of those that rules of lists have.
+func priorities(lists ...[]SecurityRule) map[int32]bool {
+	set := map[int32]bool{}
+	for _, r := range slices.Concat(lists...) {
+		set[r.Priority] = true
+	}
+	return set
 }
 
 // denialsFirst returns the places of the rules, denials before allowances: where priorities run out, what is left out must not be what closes.
@@ -409,10 +415,12 @@ func (d *differ) writeSecurityGroup(g *securityDraft) {
 		return
 	}
 	mid := g.additions(func(r SecurityRule, a Address) bool {
-		return !early || !g.takenOver[targetOf(r, a)] && (a.Known() || d.ipPuts[a.Of.Key()] != nil)
+		return !early || len(g.takenOver[targetOf(r, a)]) == 0 && (a.Known() || d.ipPuts[a.Of.Key()] != nil)
 	})
-	mid.Rules = g.withoutHandedOver(mid.Rules)
+	why := d.why
+	mid.Rules = d.withoutHandedOver(g, mid.Rules)
 	first := d.putSecurityGroup(g, g.before, mid, g.exists)
+	d.why = why // a rule for the time between the two goes because nothing uses it
 	d.placeSecurity(g, first, early, builders)
 	second := d.putSecurityGroup(g, mid, g.after, g.exists || first != nil)
 	d.placeSecurity(g, second, false, builders)
@@ -420,9 +428,10 @@ func (d *differ) writeSecurityGroup(g *securityDraft) {
 }
 
 // lettingIn finds the allowances of pairs that would let somebody in to another Service than the one they are for while load balancers give ports
-// of an address to others: those for the traffic of rules that go, or else of rules that come, where with does not let it in anyway.
-func (d *differ) lettingIn(g *securityDraft, pairs []rulePair, with SecurityGroup, going bool) map[ruleTarget]bool {
-	list := map[ruleTarget]bool{}
+// of an address to others, and these ports: those for the traffic of rules that go, or else of rules that come, where with does not let it in
+// anyway.
+func (d *differ) lettingIn(g *securityDraft, pairs []rulePair, with SecurityGroup, going bool) map[ruleTarget][]string {
+	list := map[ruleTarget][]string{}
 	var changed map[netip.Addr][]Rule
 	open := allowances(with.Rules)
 	for _, p := range pairs {
@@ -432,12 +441,12 @@ func (d *differ) lettingIn(g *securityDraft, pairs []rulePair, with SecurityGrou
 		if changed == nil {
 			changed = d.changedRules(g.served, going)
 		}
-		list[targetOf(p.rule, p.to)] = slices.ContainsFunc(changed[p.to.IP], func(r Rule) bool {
-			port, matches := p.rule.through(r)
-			return matches && !covered(port, open[p.to])
-		})
+		for _, r := range changed[p.to.IP] {
+			if part, matches := p.rule.through(r); matches && !covered(part, open[p.to]) {
+				list[targetOf(p.rule, p.to)] = append(list[targetOf(p.rule, p.to)], part.Ports...)
+			}
+		}
 	}
-	maps.DeleteFunc(list, func(_ ruleTarget, in bool) bool { return !in })
 	return list
 }
 
@@ -568,18 +577,84 @@ func (g *securityDraft) additions(ready func(SecurityRule, Address) bool) Securi
 	return mid
 }
 
-// withoutHandedOver takes the destinations out of rules that must be gone before the load balancers are written.
-func (g *securityDraft) withoutHandedOver(rules []SecurityRule) []SecurityRule {
+// withoutHandedOver takes the destinations out of rules that must be gone before the load balancers are written. What else their rules let in
+// there, and something lets in afterwards, stays open.
+func (d *differ) withoutHandedOver(g *securityDraft, rules []SecurityRule) []SecurityRule {
 	if len(g.handedOver) == 0 {
 		return rules
 	}
 	rules = slices.Clone(rules)
 	for i, r := range rules {
 		rules[i].Destinations = slices.DeleteFunc(slices.Clone(r.Destinations), func(a Address) bool {
-			return g.handedOver[targetOf(r, a)]
+			return len(g.handedOver[targetOf(r, a)]) > 0
 		})
 	}
-	return slices.DeleteFunc(rules, func(r SecurityRule) bool { return len(r.Destinations) == 0 })
+	rules = slices.DeleteFunc(rules, func(r SecurityRule) bool { return len(r.Destinations) == 0 })
+	for _, p := range g.removed {
+		if given := g.handedOver[targetOf(p.rule, p.to)]; len(given) > 0 {
+			rules = d.withInterim(g, rules, g.kept(rules, p, given))
+		}
+	}
+	return securityKind.settled(g.before.Rules, rules)
+}
+
+// kept returns a rule for those ports of p that are not given away, as far as they are open afterwards and nothing in rules has them open. One
+// for all ports is not divided.
+func (g *securityDraft) kept(rules []SecurityRule, p rulePair, given []string) SecurityRule {
+	now, later := allowances(rules)[p.to], allowances(g.after.Rules)[p.to]
+	kept := p.rule
+	kept.Ports = slices.DeleteFunc(slices.Clone(p.rule.Ports), func(port string) bool {
+		one := p.rule
+		one.Ports = []string{port}
+		return slices.Contains(given, port) || covered(one, now) || !covered(one, later)
+	})
+	kept.Name, kept.Destinations = allowName(familyOfRule(kept), kept.Protocol, kept.Sources, kept.Ports), []Address{p.to}
+	return kept
+}
+
+// withInterim returns rules with what r lets in until the second write. Without a priority for it, it is left out.
+func (d *differ) withInterim(g *securityDraft, rules []SecurityRule, r SecurityRule) []SecurityRule {
+	if len(r.Ports) == 0 {
+		return rules
+	}
+	same := func(o SecurityRule) bool { return strings.EqualFold(o.Name, r.Name) }
+	if i := slices.IndexFunc(rules, same); i >= 0 {
+		if sameMatch(rules[i], r) {
+			rules[i].Destinations = sortedAddresses(slices.Concat(rules[i].Destinations, r.Destinations))
+		}
+		return rules
+	}
+	if i := slices.IndexFunc(g.after.Rules, same); i >= 0 {
+		r.Priority = g.after.Rules[i].Priority
+		return append(rules, r)
+	}
+	if r.Priority = freePriority(priorities(g.seen, g.after.Rules, rules)); r.Priority == 0 {
+		return rules
+	}
+	d.why = d.why.with(g.after.ID.Child(armid.SecurityRules, r.Name), d.causesOf(g, r))
+	return append(rules, r)
+}
+
+// causesOf returns who asks for what r lets in.
+func (d *differ) causesOf(g *securityDraft, r SecurityRule) []Cause {
+	var causes []Cause
+	for _, o := range g.after.Rules {
+		if slices.ContainsFunc(o.Ports, func(port string) bool { return coversPort(r.Ports, port) }) &&
+			slices.ContainsFunc(o.Destinations, func(a Address) bool { return slices.Contains(r.Destinations, a) }) {
+			causes = append(causes, d.why.causes(Create, g.after.ID.Child(armid.SecurityRules, o.Name), nil)...)
+		}
+	}
+	return causes
+}
+
+// freePriority returns the smallest that is not used, or 0.
+func freePriority(used map[int32]bool) int32 {
+	for p := firstPriority; p <= lastPriority; p++ {
+		if !used[p] {
+			return p
+		}
+	}
+	return 0
 }
 
 // putSecurityGroup makes the smallest write that leads from before to after; nil if there is nothing to write.
