@@ -17,6 +17,7 @@ import (
 var (
 	seed   = flag.Int64("seed", -1, "live through the world of this seed only")
 	worlds = flag.Int("worlds", 20_000, "how many worlds; a tenth of them with -short")
+	from   = flag.Uint64("from", 0, "seed of the first of them, to go on where a longer run has ended")
 )
 
 func TestMain(m *testing.M) {
@@ -38,7 +39,7 @@ func TestWorlds(t *testing.T) {
 		report(t, s, sim.Run(s, &sim.Options{Phases: 3}))
 	}
 	total := sim.Result{Faults: map[string]int{}}
-	each(count(t), func(s uint64) { sum(t, &total, s, sim.Run(s, nil)) })
+	each(count(t), func(s uint64) { sum(t, &total, *from+s, sim.Run(*from+s, nil)) })
 	t.Logf("%d calls, %d plans, %d writes, %d replans, %d crashes, %d violations; misfortunes %v",
 		total.Calls, total.Plans, total.Writes, total.Replans, total.Crashes, len(total.Violations), total.Faults)
 }
