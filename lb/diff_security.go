@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -52,7 +53,8 @@ type servedAddr struct {
 	lb       *lbDraft // nil if the plan does not write it
 	frontend string
 	changing bool // its frontend or one of its rules is removed or changed
-	dropped  bool // no frontend has it after the plan
+	ended    bool // no rule leads to it after the plan
+	dropped  bool // nor has any frontend it
 }
 
 // writeSecurityGroups makes the writes of the security groups.
@@ -340,11 +342,10 @@ func rulePairs(before, after []SecurityRule) []rulePair {
 
 // servedAddrs finds the addresses that load balancers serve before the plan.
 func (d *differ) servedAddrs() map[netip.Addr]servedAddr {
-	kept := map[hold]bool{}
+	kept, used := map[hold]bool{}, map[hold]bool{}
 	for _, l := range d.lbs {
-		for h := range l.holds(l.after) {
-			kept[h] = true
-		}
+		maps.Copy(kept, l.holds(l.after))
+		maps.Copy(used, l.holds(LoadBalancer{Frontends: l.after.leading()}))
 	}
 	out := map[netip.Addr]servedAddr{}
 	for _, s := range d.seen.LoadBalancers {
@@ -362,11 +363,20 @@ func (d *differ) servedAddrs() map[netip.Addr]servedAddr {
 				continue
 			}
 			name := strings.ToLower(f.Name)
-			dropped := changing[name] && !kept[held(f, ip)]
-			out[ip] = servedAddr{l, f.Name, changing[name], dropped}
+			h := held(f, ip)
+			out[ip] = servedAddr{l, f.Name, changing[name], changing[name] && !used[h], changing[name] && !kept[h]}
 		}
 	}
 	return out
+}
+
+// leading returns the frontends that rules have.
+func (l LoadBalancer) leading() []Frontend {
+	used := map[string]bool{}
+	for _, r := range l.Rules {
+		used[strings.ToLower(r.Frontend)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(l.Frontends), func(f Frontend) bool { return !used[strings.ToLower(f.Name)] })
 }
 
 // changingFrontends returns the lower-case names of seen frontends that l removes or changes, or whose rules it does.
@@ -546,9 +556,9 @@ func (g *securityDraft) stillServed(p rulePair) bool {
 	return s.changing
 }
 
-// dropper returns the load balancer that serves a denied address until its write; nil if p is no denial or the address stays.
+// dropper returns the load balancer that serves a denied address until its write; nil if p is no denial or the address is served afterwards.
 func (g *securityDraft) dropper(p rulePair) *lbDraft {
-	if s, ok := g.served[p.to.IP]; ok && s.dropped && p.rule.Access == "Deny" {
+	if s, ok := g.served[p.to.IP]; ok && s.ended && p.rule.Access == "Deny" {
 		return s.lb
 	}
 	return nil
