@@ -85,12 +85,30 @@ func (v View) rule(l lb.SeenLoadBalancer, r lb.Rule) {
 	}
 }
 
+// shut reports whether f's port is served, and f kept from it.
+func (v View) shut(f Flow) bool {
+	return v.Ports[f.Port] && !v.Flows[f] && v.leadsTo[f.Node] && v.opened(f) && !v.reached(f)
+}
+
 // opened reports whether the addresses that f leads to are those of its port, or are open to somebody outside for it already: the first
 // allowance for nodes, which their Service asks for, is not announced.
 func (v View) opened(f Flow) bool {
 	return f.Node == f.Address || slices.ContainsFunc(sources, func(source string) bool {
 		return source != "VirtualNetwork" && v.Flows[Flow{f.Port, source, f.Node}]
 	})
+}
+
+// reached reports whether who gets to the address of f's port got to the port before by way of the nodes, as without floating IP.
+func (v View) reached(f Flow) bool {
+	if f.Node != f.Address {
+		return false
+	}
+	for other := range v.Flows {
+		if other.Port == f.Port && other.Source == f.Source {
+			return true
+		}
+	}
+	return false
 }
 
 func find[T any](list []T, name string, of func(T) string) (T, bool) {

@@ -125,12 +125,16 @@ func (w *Watch) Do(ctx context.Context, op lb.Op) (provider.Receipt, error) {
 	return receipt, err
 }
 
-// step finds the step of the plan that op is.
+// step finds the step of the plan that op is. Of several on one resource it is the one with op's changes.
 func (w *Watch) step(op lb.Op) lb.Step {
+	var found []lb.Step
 	for _, s := range w.plan.Steps {
 		if s.Op.Target().Equal(op.Target()) && reflect.TypeOf(s.Op) == reflect.TypeOf(op) {
-			return s
+			found = append(found, s)
 		}
+	}
+	if i := slices.IndexFunc(found, func(s lb.Step) bool { return reflect.DeepEqual(s.Op.Why(), op.Why()) }); i >= 0 {
+		return found[i]
 	}
 	w.Blame("plan", "%T of %s is not in the plan", op, op.Target())
 	return lb.Step{Op: op}
@@ -267,7 +271,7 @@ func (w *Watch) renewed(address netip.Addr) bool {
 func (w *Watch) checkExposure(op lb.Op, now View) {
 	outrun := w.outrun()
 	for flow := range now.Flows {
-		if outrun || !w.before.Ports[flow.Port] || w.before.Flows[flow] || !w.before.leadsTo[flow.Node] || !w.before.opened(flow) || w.renewed(flow.Address) {
+		if outrun || !w.before.shut(flow) || w.renewed(flow.Address) {
 			continue
 		}
 		if !slices.ContainsFunc(w.executed, func(s lb.Step) bool { return slices.Contains(s.Risks, lb.RiskExposure) }) {
