@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/lb/armid"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // why looks up causes of changes in [Desired.Causes].
@@ -35,6 +36,15 @@ func (w why) causes(action Action, ref ID, fields []FieldChange) []Cause {
 		return []Cause{unknownCause(action)}
 	}
 	return sortedCauses(found)
+}
+
+// services lists who asks for ref.
+func (w why) services(ref ID) []types.NamespacedName {
+	var list []types.NamespacedName
+	for _, c := range w[ref.Key()] {
+		list = append(list, c.Service)
+	}
+	return list
 }
 
 // with returns w with causes for ref.

@@ -680,7 +680,7 @@ func (d *differ) putSecurityGroup(g *securityDraft, before, after SecurityGroup,
 	if g.failed {
 		changes = d.again(changes, after.ID)
 	}
-	risks := g.risks(before, after, changes)
+	risks := d.securityRisks(g, before, after, changes)
 	var op Op
 	switch {
 	case len(changes) == 0:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/lb/armid"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // lbRisks returns what leading l from before to after does to traffic: [RiskTraffic] if something that carries traffic is removed or
@@ -169,8 +170,8 @@ func publicIPRisks(fields []FieldChange) []Risk {
 	return nil
 }
 
-// risks returns [RiskExposure] and [RiskTraffic], sorted, if the write from before to after opens or cuts something.
-func (g *securityDraft) risks(before, after SecurityGroup, changes []Change) []Risk {
+// securityRisks returns [RiskExposure] and [RiskTraffic], sorted, if the write from before to after opens or cuts something.
+func (d *differ) securityRisks(g *securityDraft, before, after SecurityGroup, changes []Change) []Risk {
 	gone := map[string]bool{}
 	for _, c := range changes {
 		if c.allGone() {
@@ -181,7 +182,7 @@ func (g *securityDraft) risks(before, after SecurityGroup, changes []Change) []R
 	if g.exposes(before, after, gone) {
 		risks = append(risks, RiskExposure)
 	}
-	if g.cuts(before, after, gone) {
+	if g.cuts(before, after, gone) || d.shutsOut(g, before, after) {
 		risks = append(risks, RiskTraffic)
 	}
 	return risks
@@ -194,6 +195,27 @@ func (g *securityDraft) cuts(before, after SecurityGroup, gone map[string]bool) 
 	return slices.ContainsFunc(rulePairs(after.Rules, before.Rules), func(p rulePair) bool {
 		s, served := g.served[p.to.IP]
 		return served && !s.changing && p.rule.Access == "Allow" && !p.rule.Outbound && len(now[p.to]) == 0 && !gone[strings.ToLower(p.rule.Name)]
+	})
+}
+
+// shutsOut reports whether a denial comes to an address at which a load balancer goes on serving a Service that does not ask for it: who shares
+// an address shares its denials too, and with them everybody whom Azure lets in by default.
+func (d *differ) shutsOut(g *securityDraft, before, after SecurityGroup) bool {
+	return slices.ContainsFunc(rulePairs(before.Rules, after.Rules), func(p rulePair) bool {
+		s := g.served[p.to.IP]
+		if p.rule.Access != "Deny" || p.rule.Outbound || s.lb == nil {
+			return false
+		}
+		asking := d.why.services(after.ID.Child(armid.SecurityRules, p.rule.Name))
+		stays := ruleKind.byName(s.lb.after.Rules)
+		return slices.ContainsFunc(s.lb.before.Rules, func(r Rule) bool {
+			if _, ok := stays[strings.ToLower(r.Name)]; !ok || !r.FloatingIP || !strings.EqualFold(r.Frontend, s.frontend) {
+				return false
+			}
+			return !slices.ContainsFunc(d.why.services(s.lb.id.Child(armid.LoadBalancingRules, r.Name)), func(n types.NamespacedName) bool {
+				return slices.Contains(asking, n)
+			})
+		})
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/lb"
+	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -311,11 +312,19 @@ func (w *Watch) checkHeld(op lb.Op, now View) {
 		}
 		// Nodes come and go for held Services too; who may reach them stays.
 		for flow := range w.before.Flows {
-			if flow.Base == base && now.ways[Flow{Port: flow.Port, Node: flow.Node}] && !now.Flows[flow] {
+			if flow.Base == base && now.ways[Flow{Port: flow.Port, Node: flow.Node}] && !now.Flows[flow] && !w.shared(flow) {
 				w.Blame("P8", "%T of %s: %s is held for %v, but %v is shut out now", op, op.Target(), f.Service, f.Err, flow)
 			}
 		}
 	}
+}
+
+// shared reports whether f is from the virtual network, which the denial of another Service on the address shuts out, as was announced: no rule
+// lets it in, and a held Service blocks no other.
+func (w *Watch) shared(f Flow) bool {
+	return f.Source == "VirtualNetwork" && slices.ContainsFunc(w.executed, func(s lb.Step) bool {
+		return s.Op.Target().Top().Is(armid.NetworkSecurityGroups) && slices.Contains(s.Risks, lb.RiskTraffic)
+	})
 }
 
 func baseOfName(w *World, name types.NamespacedName) string {
