@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 // TestWorlds lives through the worlds of past failures, then through -worlds others. A longer run is
 //
 //	go test ./internal/sim -run TestWorlds -worlds 1000000 -timeout 0 -v
+//
+// and the next one goes on from there with -from 1000000.
 func TestWorlds(t *testing.T) {
 	if *seed >= 0 {
 		report(t, uint64(*seed), sim.Run(uint64(*seed), &sim.Options{Log: t.Logf}))
