@@ -38,13 +38,13 @@ func (w why) causes(action Action, ref ID, fields []FieldChange) []Cause {
 	return sortedCauses(found)
 }
 
-// services lists who asks for ref.
-func (w why) services(ref ID) []types.NamespacedName {
-	var list []types.NamespacedName
+// services is the set of those that ask for ref.
+func (w why) services(ref ID) map[types.NamespacedName]bool {
+	set := map[types.NamespacedName]bool{}
 	for _, c := range w[ref.Key()] {
-		list = append(list, c.Service)
+		set[c.Service] = true
 	}
-	return list
+	return set
 }
 
 // with returns w with causes for ref.

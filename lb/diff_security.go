@@ -463,13 +463,7 @@ func (d *differ) lettingIn(g *securityDraft, pairs []rulePair, with SecurityGrou
 // changedRules lists the rules whose traffic leaves its Service, or else comes to one, with a write of a load balancer, by the address that the
 // traffic comes to. served is what has the addresses before.
 func (d *differ) changedRules(served map[netip.Addr]servedAddr, going bool) map[netip.Addr][]Rule {
-	was := map[*lbDraft]map[string]netip.Addr{}
-	for ip, s := range served {
-		if was[s.lb] == nil {
-			was[s.lb] = map[string]netip.Addr{}
-		}
-		was[s.lb][strings.ToLower(s.frontend)] = ip
-	}
+	was := addressesBefore(served)
 	all := map[netip.Addr][]Rule{}
 	for _, l := range d.lbs {
 		before := rulesTo(l.before.Rules, func(r Rule) netip.Addr { return was[l][strings.ToLower(r.Frontend)] })
@@ -488,6 +482,18 @@ func (d *differ) changedRules(served map[netip.Addr]servedAddr, going bool) map[
 		}
 	}
 	return all
+}
+
+// addressesBefore is served by load balancer and lower-case name of the frontend.
+func addressesBefore(served map[netip.Addr]servedAddr) map[*lbDraft]map[string]netip.Addr {
+	was := map[*lbDraft]map[string]netip.Addr{}
+	for ip, s := range served {
+		if was[s.lb] == nil {
+			was[s.lb] = map[string]netip.Addr{}
+		}
+		was[s.lb][strings.ToLower(s.frontend)] = ip
+	}
+	return was
 }
 
 // destination is an address and the Service that has rules for it.

@@ -201,22 +201,38 @@ func (g *securityDraft) cuts(before, after SecurityGroup, gone map[string]bool) 
 // shutsOut reports whether a denial comes to an address at which a load balancer goes on serving a Service that does not ask for it: who shares
 // an address shares its denials too, and with them everybody whom Azure lets in by default.
 func (d *differ) shutsOut(g *securityDraft, before, after SecurityGroup) bool {
+	var staying map[netip.Addr][]ID
+	asking := map[string]map[types.NamespacedName]bool{} // by name of the denial
 	return slices.ContainsFunc(rulePairs(before.Rules, after.Rules), func(p rulePair) bool {
-		s := g.served[p.to.IP]
-		if p.rule.Access != "Deny" || p.rule.Outbound || s.lb == nil {
+		if p.rule.Access != "Deny" || p.rule.Outbound || g.served[p.to.IP].lb == nil {
 			return false
 		}
-		asking := d.why.services(after.ID.Child(armid.SecurityRules, p.rule.Name))
-		stays := ruleKind.byName(s.lb.after.Rules)
-		return slices.ContainsFunc(s.lb.before.Rules, func(r Rule) bool {
-			if _, ok := stays[strings.ToLower(r.Name)]; !ok || !r.FloatingIP || !strings.EqualFold(r.Frontend, s.frontend) {
-				return false
-			}
-			return !slices.ContainsFunc(d.why.services(s.lb.id.Child(armid.LoadBalancingRules, r.Name)), func(n types.NamespacedName) bool {
-				return slices.Contains(asking, n)
-			})
+		if staying == nil {
+			staying = d.stayingRules(g.served)
+		}
+		if asking[p.rule.Name] == nil {
+			asking[p.rule.Name] = d.why.services(after.ID.Child(armid.SecurityRules, p.rule.Name))
+		}
+		return slices.ContainsFunc(staying[p.to.IP], func(rule ID) bool {
+			return !slices.ContainsFunc(d.why[rule.Key()], func(c Cause) bool { return asking[p.rule.Name][c.Service] })
 		})
 	})
+}
+
+// stayingRules lists the rules that are there before the plan and after it, by the address at which security rules see their traffic.
+func (d *differ) stayingRules(served map[netip.Addr]servedAddr) map[netip.Addr][]ID {
+	was := addressesBefore(served)
+	all := map[netip.Addr][]ID{}
+	for _, l := range d.lbs {
+		after := ruleKind.byName(l.after.Rules)
+		for _, r := range l.before.Rules {
+			ip := was[l][strings.ToLower(r.Frontend)]
+			if _, stays := after[strings.ToLower(r.Name)]; stays && ip.IsValid() && r.FloatingIP {
+				all[ip] = append(all[ip], l.id.Child(armid.LoadBalancingRules, r.Name))
+			}
+		}
+	}
+	return all
 }
 
 // exposes reports whether the write from before to after lets in what was not let in before: an allowance for a destination that
