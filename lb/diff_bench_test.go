@@ -45,6 +45,11 @@ func BenchmarkDiff(b *testing.B) {
 		for i, ip := range want.PublicIPs {
 			seen.PublicIPs = append(seen.PublicIPs, SeenPublicIP{PublicIP: ip, Address: netip.AddrFrom4([4]byte{20, 0, byte(i >> 8), byte(i)})})
 		}
+		b.Run(fmt.Sprintf("deny-%d", n), func(b *testing.B) {
+			for b.Loop() {
+				diffMust(b, seen, want) // there is no security group yet
+			}
+		})
 		gone := Desired{Remove: []ID{want.LoadBalancers[0].ID}}
 		for _, ip := range want.PublicIPs {
 			gone.Remove = append(gone.Remove, ip.ID)
