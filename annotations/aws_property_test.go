@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/property"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"pgregory.net/rapid"
@@ -170,7 +171,7 @@ func drawFromAWS(t *rapid.T) (*corev1.Service, *annotations.AWSOptions) {
 
 // The translated Service parses without errors, nobody else than before reaches it, and translating it once more changes nothing.
 func TestNeverMoreExposedThanOnAWS(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		svc, opts := drawFromAWS(t)
 		out := fromAWS(t, svc, opts)
 		if !says(svc, opts) {

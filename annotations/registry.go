@@ -69,7 +69,7 @@ var registry = []Key{
 	}, {
 		Name: KeyDNSLabel, Grammar: Label, Range: "3–63 of a–z, 0–9, -; first a letter, last not -; or empty", Default: "the label stays as it is",
 		Scope: ScopeExternal, Outcome: Hold,
-		Doc:  "DNS label of the public IPs; the empty value removes it.",
+		Doc:  "DNS label of the public IPs, also of those that the Service names; the empty value removes it.",
 		read: readDNSLabel,
 	}, {
 		Name: KeyPIPTags, Grammar: Pairs, Range: "keys up to 512, values up to 256 characters; not the keys azlb keeps its own notes under",

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/azlb/azlb/internal/property"
 	"pgregory.net/rapid"
 )
 
@@ -139,7 +140,7 @@ func (w world) usable(a netip.Addr) bool {
 }
 
 func TestSelectProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w, r := drawWorld(t), drawRequest(t)
 		pair, err := w.pool.Select(r)
 		again, errAgain := w.pool.Select(r)
@@ -198,7 +199,7 @@ func (w world) checkLowest(t *rapid.T, got netip.Addr) {
 }
 
 func TestOrderDoesNotMatter(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w, r := drawWorld(t), drawRequest(t)
 		prefixes := rapid.Permutation(w.prefixes).Draw(t, "order of prefixes")
 		taken := rapid.Permutation(w.taken).Draw(t, "order of taken")

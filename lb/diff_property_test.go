@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/azlb/azlb/internal/property"
 	"github.com/azlb/azlb/ipam"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/google/go-cmp/cmp"
@@ -151,7 +152,7 @@ func diffMust(t rapid.TB, seen Observed, want Desired) Plan {
 }
 
 func TestDiffProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		first := diffDraw(t, "first")
 		seen := diffApply(t, diffEmpty(), diffMust(t, diffEmpty(), first))
 		if rest := diffMust(t, seen, first); len(rest.Steps) > 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/property"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +24,7 @@ func nameOfService(s corev1.Service) types.NamespacedName {
 // TestPortraitsAgreeWithBuild: whatever the Services ask for and whatever was there before, the portraits of all Services together show
 // every rule, probe, frontend, pool, public IP and security rule that is wanted for them, and each one what is its own, once.
 func TestPortraitsAgreeWithBuild(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, true)
 		choices := slices.Concat(steady, lasting)
 		if rapid.Bool().Draw(t, "earlier state") {

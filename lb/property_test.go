@@ -10,6 +10,7 @@ import (
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/internal/lbtest"
+	"github.com/azlb/azlb/internal/property"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/google/go-cmp/cmp"
@@ -25,7 +26,7 @@ func shuffled[T any](t *rapid.T, list []T) []T { return rapid.Permutation(list).
 
 // TestOrderOfInput is design P1: neither the order of objects nor that of what Azure answers matters, to the letter.
 func TestOrderOfInput(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.Bool().Draw(t, "foreign"))
 		w.sync(w.services(5, anything))
 		list := w.services(5, anything)
@@ -53,7 +54,7 @@ func TestOrderOfInput(t *testing.T) {
 // TestNothingLeft is design P2: after a Sync there is nothing to do, also when every list comes in another order and ids and keys of tags in
 // another case.
 func TestNothingLeft(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.Bool().Draw(t, "foreign"))
 		for range rapid.IntRange(1, 3).Draw(t, "rounds") {
 			list := w.services(5, anything)
@@ -123,17 +124,45 @@ func recased(r *rand.Rand, s string) string {
 	return string(b)
 }
 
-// TestForeignContent is design P4: whatever is done, children, fields and tags of others stay as they are.
+// TestForeignContent is design P4: whatever is done, children, fields and tags of others stay as they are. The DNS label of a public IP of
+// others is what the Service that names the public IP asks for, and stays as it is where none asks.
 func TestForeignContent(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, true)
 		before := foreignContent(t, w.dump())
+		label := takeLabel(before)
 		for range 3 {
-			w.sync(w.services(5, anything))
-			if d := cmp.Diff(before, foreignContent(t, w.dump())); d != "" {
+			list := w.services(5, anything)
+			w.sync(list)
+			after := foreignContent(t, w.dump())
+			now := takeLabel(after)
+			if d := cmp.Diff(before, after); d != "" {
 				t.Fatalf("content of others changed (-before +after):\n%s", d)
 			}
+			if now != label && !asksForLabel(list, now) {
+				t.Fatalf("nobody asks for the DNS label %q in place of %q on the public IP of others", now, label)
+			}
+			label = now
 		}
+	})
+}
+
+// takeLabel removes the DNS label of the public IP of others from their content and returns it.
+func takeLabel(content map[string]any) string {
+	ip, _ := content["//resources/foreign"].(map[string]any)
+	properties, _ := ip["properties"].(map[string]any)
+	settings, _ := properties["dnsSettings"].(map[string]any)
+	delete(properties, "dnsSettings")
+	label, _ := settings["domainNameLabel"].(string)
+	return label
+}
+
+// asksForLabel reports whether a Service names the public IP of others and asks for a DNS label on it.
+func asksForLabel(list []corev1.Service, label string) bool {
+	return slices.ContainsFunc(list, func(svc corev1.Service) bool {
+		a := svc.Annotations
+		want, ok := a[annotations.KeyDNSLabel]
+		return ok && want == label && (a[annotations.KeyPIPName] == "foreign" || a[annotations.KeyIPv4] == "20.7.7.7")
 	})
 }
 
@@ -196,7 +225,7 @@ func plain(v any) any {
 // TestOneBadService is design P8: a Service that gets an unusable value keeps all it has, and the others end as if it were not bad.
 func TestOneBadService(t *testing.T) {
 	compared := 0
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.Bool().Draw(t, "foreign"))
 		first := w.services(5, anything)
 		if len(first) == 0 {
@@ -286,7 +315,7 @@ func TestUnreadableSources(t *testing.T) {
 		{"azure-allowed-service-tags", []string{"AzureCloud", "AzureFrontDoor.Backend"}, []string{"Azure Cloud", "*", "0.0.0.0/0", "a/b", "Internet;DROP"}},
 	} {
 		t.Run(list.key, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) {
+			property.Check(t, func(t *rapid.T) {
 				w := newWorld(t, false)
 				good := rapid.SliceOfNDistinct(rapid.SampledFrom(list.good), 0, len(list.good), rapid.ID[string]).Draw(t, "good")
 				bad := rapid.SliceOfN(rapid.SampledFrom(list.bad), 1, 2).Draw(t, "bad")
@@ -336,7 +365,7 @@ func TestNamesAreLegal(t *testing.T) {
 		"azure-load-balancer-internal-subnet", "azure-pip-name", "azure-pip-name-ipv6", "azure-pip-prefix-id", "azure-pip-prefix-id-ipv6",
 		"azure-load-balancer-resource-group", "azure-dns-label-name", "azure-pip-tags", "azure-allowed-service-tags", "azure-load-balancer-mode",
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.Bool().Draw(t, "foreign"))
 		w.cluster.Name = rapid.SampledFrom([]string{"kubernetes", "c", strings.Repeat("long-cluster-name-", 4)[:70]}).Draw(t, "cluster")
 		var list []corev1.Service
@@ -401,7 +430,7 @@ func checkID(t *rapid.T, ids ...lb.ID) {
 // TestOneByOne compares Ensure of each Service with Sync of all, and Delete of each with Sync of none.
 func TestOneByOne(t *testing.T) {
 	compared := 0
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.Bool().Draw(t, "foreign"))
 		one := w.fork()
 		list := w.services(4, steady)
@@ -446,7 +475,7 @@ func nameOf(svc corev1.Service) types.NamespacedName {
 // TestStepwise compares the end of a history with starting from nothing: but for addresses and priorities they are the same.
 func TestStepwise(t *testing.T) {
 	compared := 0
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.Bool().Draw(t, "foreign"))
 		fresh := w.fork()
 		w.sync(singleFamily(w.services(4, steady)))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/azlb/azlb/internal/property"
 	corev1 "k8s.io/api/core/v1"
 	"pgregory.net/rapid"
 
@@ -24,7 +25,7 @@ import (
 // internal and external, other subnets, deletions, consumers, faults, and the plug pulled after any write. A connected endpoint must be lost
 // only where the policy consents and a finding says so; what is not ours stays as it is; and when the dust settles nothing is left to do.
 func TestNoEndpointIsLost(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newLinkWorld(t)
 		for range rapid.IntRange(2, 7).Draw(t, "phases") {
 			w.mutate()
@@ -41,7 +42,7 @@ func TestNoEndpointIsLost(t *testing.T) {
 // for every prefix of what it writes, with the same demands, before it is played to its end.
 func TestEveryLinkPrefixIsSafe(t *testing.T) {
 	prefixes := 0
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		w := newLinkWorld(t)
 		for range rapid.IntRange(2, 4).Draw(t, "phases") {
 			w.mutate()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/internal/lbtest"
+	"github.com/azlb/azlb/internal/property"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 	"pgregory.net/rapid"
@@ -169,7 +170,7 @@ func TestRatesReturn(t *testing.T) {
 
 // TestRatesProperty: whatever is asked for and when, no bucket ever gives out more than it has, counted by other means.
 func TestRatesProperty(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		size, window := rapid.IntRange(1, 5).Draw(t, "size"), time.Duration(rapid.IntRange(1, 20).Draw(t, "window"))*time.Second
 		perSecond := rapid.SampledFrom([]float64{0.3, 1, 7}).Draw(t, "per second")
 		rates := provider.NewRates(provider.Budget{

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/azlb/azlb/internal/property"
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
@@ -99,7 +100,7 @@ func TestTranslateKeepsWhatItDoesNotChange(t *testing.T) {
 func TestTranslateSaysWhatFromAWSSays(t *testing.T) {
 	keys := []string{"internal", "scheme", "type", "security-groups", "healthcheck-interval", "healthcheck-protocol", "ip-address-type", "name", "additional-resource-tags"}
 	texts := []string{`"true"`, "internal", "internet-facing", "nlb", `"10" # c`, "http", "dualstack", "'a=b'", "|\n      x", `""`}
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		var b strings.Builder
 		b.WriteString(before + "  annotations:\n    example.com/a: b # mine\n")
 		for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom(keys), 0, 6, rapid.ID[string]).Draw(t, "keys") {

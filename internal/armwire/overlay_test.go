@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/azlb/azlb/internal/property"
 	"pgregory.net/rapid"
 
 	"github.com/azlb/azlb/lb"
@@ -119,7 +120,7 @@ func change(t *rapid.T, before lb.LoadBalancer) lb.LoadBalancer {
 
 // Whatever becomes of our part, what others have stays as and where it is.
 func TestForeignContentSurvives(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	property.Check(t, func(t *rapid.T) {
 		raw, before := world(t)
 		after := change(t, before)
 		saved := text(raw)
