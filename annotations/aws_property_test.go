@@ -79,7 +79,7 @@ func implementation(svc *corev1.Service, opts *annotations.AWSOptions) annotatio
 	}
 	kind := svc.Annotations[aws+"type"]
 	switch {
-	case svc.Spec.LoadBalancerClass != nil, kind == "external", kind == "nlb-ip", names("scheme", "nlb-target-type", "subnets", "security-group-prefix-lists",
+	case svc.Spec.LoadBalancerClass != nil, kind == "external", kind == "nlb-ip", names("scheme", "nlb-target-type", "security-group-prefix-lists",
 		"manage-backend-security-group-rules", "disable-nlb-sg", "ip-address-type", "attributes", "healthcheck-success-codes", "listener-attributes.TCP-80"):
 		return annotations.AWSController
 	case names("connection-idle-timeout", "connection-draining-enabled") || svc.Annotations[aws+"backend-protocol"] == "http":
@@ -125,7 +125,7 @@ func (e exposure) wider(was exposure) string {
 var values = map[string][]string{
 	"type": {"nlb", "external", "nlb-ip", "alb"}, "nlb-target-type": {"instance", "ip"},
 	"scheme": {"internal", "internet-facing", "Internal", "public", ""}, "internal": {"true", "false", "0.0.0.0/0", "False", "0", "1", "yes", ""},
-	"subnets": {"subnet-1"}, "ip-address-type": {"ipv4", "dualstack"}, "eip-allocations": {"eipalloc-1"},
+	"subnets": {"subnet-1"}, "target-node-labels": {"a=b"}, "ip-address-type": {"ipv4", "dualstack"}, "eip-allocations": {"eipalloc-1"},
 	"security-groups": {"sg-1", ""}, "extra-security-groups": {"sg-2"}, "security-group-prefix-lists": {"pl-1", ""},
 	"manage-backend-security-group-rules": {"true", "false", "x"}, "disable-nlb-sg": {"true", "false"},
 	"healthcheck-protocol": {"tcp", "http", "HTTPS", "grpc"}, "healthcheck-port": {"traffic-port", "80", "10254", "http", "none", "0"},

@@ -56,12 +56,12 @@ var awsRegistry = []AWSKey{
 		Does: "names the load balancer", Doc: "the load balancer is shared by many Services",
 	},
 	{
-		Name: awsPrefix + "subnets", Reader: AWSController, Verdict: Input, Severity: SeverityWarning, read: (*translator).readSubnets,
+		Name: awsPrefix + "subnets", Verdict: Input, Severity: SeverityWarning, read: (*translator).readSubnets,
 		Does: "places the load balancer in subnets, one per zone", Becomes: short(KeySubnet),
 		Doc: "a subnet of Azure spans the zones, so one is named, and for internal Services only",
 	},
 	{
-		Name: awsPrefix + "target-node-labels", Reader: AWSController, Verdict: None, Severity: SeverityWarning,
+		Name: awsPrefix + "target-node-labels", Verdict: None, Severity: SeverityWarning,
 		Does: "picks the nodes that are backends", Doc: "a node is taken out for all Services by a label of its own, or put behind one of several load balancers by the configuration",
 	},
 	{
@@ -80,7 +80,7 @@ var awsRegistry = []AWSKey{
 		Doc: "the Service and the nodes must have both families, not the front alone",
 	},
 	{
-		Name: awsPrefix + "eip-allocations", Reader: AWSController, Verdict: Input, Severity: SeverityWarning, read: (*translator).readEIP,
+		Name: awsPrefix + "eip-allocations", Verdict: Input, Severity: SeverityWarning, read: (*translator).readEIP,
 		Does: "gives the load balancer elastic IP addresses", Becomes: short(KeyPIPName) + ", for IPv6 " + short(KeyPIPNameIPv6), Doc: docAddress,
 	},
 	{
