@@ -347,7 +347,7 @@ func (d *differ) writeLoadBalancer(l *lbDraft) {
 	case len(l.drop) > 0:
 		mid := l.before.without(l.drop)
 		changes := recreated(d.why.inherit(d.lbChanges(l.before, mid), l.dropped()))
-		l.first = d.steps.add(stageLoadBalancer, PutLoadBalancer{l.before, mid, changes}, lbRisks(l, l.before, mid, changes))
+		l.first = d.steps.add(stageLoadBalancer, l.put(l.before, mid, changes), lbRisks(l, l.before, mid, changes))
 		l.last = d.putLoadBalancer(l, mid, l.after)
 		d.steps.require(l.first, l.last)
 	default:
@@ -356,8 +356,28 @@ func (d *differ) writeLoadBalancer(l *lbDraft) {
 }
 
 func (d *differ) putLoadBalancer(l *lbDraft, before, after LoadBalancer) *draft {
-	op := PutLoadBalancer{Before: before, After: after, Changes: d.lbChanges(before, after)}
+	op := l.put(before, after, d.lbChanges(before, after))
 	return d.steps.add(stageLoadBalancer, op, lbRisks(l, before, after, op.Changes))
+}
+
+// put is the write that leads from before to after. Rules of others on a frontend that moves are in both: the write refuses to move it from
+// under any that is in neither, for it has come since.
+func (l *lbDraft) put(before, after LoadBalancer, changes []Change) PutLoadBalancer {
+	if before.ID == "" {
+		return PutLoadBalancer{before, after, changes}
+	}
+	ours, want, moves := ruleKind.byName(before.Rules), frontendKind.byName(after.Frontends), map[string]bool{}
+	for name, f := range frontendKind.byName(before.Frontends) {
+		moves[name] = want[name] != f
+	}
+	var others []Rule
+	for _, r := range l.seen.Rules {
+		if _, our := ours[strings.ToLower(r.Name)]; !our && moves[strings.ToLower(r.Frontend)] {
+			others = append(others, r)
+		}
+	}
+	before.Rules, after.Rules = slices.Concat(before.Rules, others), slices.Concat(after.Rules, others)
+	return PutLoadBalancer{before, after, changes}
 }
 
 // updateLoadBalancer writes only tags, only pools or, if it must, the whole.
@@ -366,7 +386,7 @@ func (d *differ) updateLoadBalancer(l *lbDraft) {
 	switch {
 	case l.failed:
 		changes = d.again(changes, l.id)
-		l.last = d.steps.add(stageLoadBalancer, PutLoadBalancer{l.before, l.after, changes}, lbRisks(l, l.before, l.after, changes))
+		l.last = d.steps.add(stageLoadBalancer, l.put(l.before, l.after, changes), lbRisks(l, l.before, l.after, changes))
 	case len(changes) == 0:
 	case len(changes) == 1 && changes[0].Ref.Equal(l.id):
 		d.steps.add(stageLoadBalancer, TagResource{l.before.ID, l.before.Tags, l.after.Tags, changes}, nil)

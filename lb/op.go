@@ -18,7 +18,8 @@ type Op interface {
 	op()
 }
 
-// PutLoadBalancer creates a load balancer or makes our part of it equal After.
+// PutLoadBalancer creates a load balancer or makes our part of it equal After. A frontend that goes or gets another address has no rules but
+// those of Before, else the write is a conflict: rules of others on it that are known are in Before and After.
 type PutLoadBalancer struct {
 	Before, After LoadBalancer
 	Changes       []Change

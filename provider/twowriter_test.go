@@ -16,6 +16,8 @@ import (
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func explained(plan lb.Plan) string {
@@ -205,6 +207,60 @@ func (n *neighbour) move(t *testing.T) {
 		"location": "westeurope", "sku": sku, "properties": armwire.Object{armid.FrontendIPConfigurations: []any{frontend}},
 	}))
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFrontendIsJoined: a Service gives up a public IP that another Service has joined since its reconciler looked. It is not moved from under
+// the other one, but from under a rule of others that was known.
+func TestFrontendIsJoined(t *testing.T) {
+	cloud, named := lbtest.Cloud(), func(name string) func(*corev1.Service) { return lbtest.Annotate("azure-pip-name", name) }
+	for _, name := range []string{"one", "two"} {
+		err := cloud.Put(armid.Resource("00000000-0000-0000-0000-000000000001", "rg", armid.PublicIPAddresses, name), armwire.Object{
+			"location": "westeurope", "sku": armwire.Object{"name": "Standard"},
+			"properties": armwire.Object{"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := lb.Objects{Services: []corev1.Service{lbtest.Service(0, named("one"))}, Nodes: lbtest.Nodes(1)}
+	elder := provider.NewReconciler(cloud, lbtest.Cluster(), nil)
+	if _, err := elder.Sync(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	in.Services = append(in.Services, lbtest.Service(1, named("one"), lbtest.Port(81)))
+	converged(t, cloud, in)
+
+	in.Services[0] = lbtest.Service(0, named("two"))
+	if _, err := elder.Ensure(t.Context(), in, types.NamespacedName{Namespace: "default", Name: "svc-0"}); !errors.Is(err, provider.ErrHeld) {
+		t.Errorf("got %v, want ErrHeld", err)
+	}
+	if state := cloud.String(); !strings.Contains(state, ": public IP one") || strings.Contains(state, ": public IP two") {
+		t.Errorf("the frontend has moved:\n%s", state)
+	}
+
+	in.Services = in.Services[:1]
+	addRule(t, cloud, shared[0].id, lb.Base(in.Services[0].UID))
+	report := converged(t, cloud, in)
+	if len(report.Rounds) > 1 || !strings.Contains(cloud.String(), ": public IP two") {
+		t.Errorf("%d rounds:\n%s", len(report.Rounds), cloud)
+	}
+}
+
+// addRule makes a rule of others on a frontend.
+func addRule(t *testing.T, cloud *fake.Cloud, balancer lb.ID, frontend string) {
+	t.Helper()
+	body, _ := cloud.Body(balancer)
+	body = armwire.Clone(body)
+	properties, _ := body["properties"].(armwire.Object)
+	rules, _ := properties[armid.LoadBalancingRules].([]any)
+	properties[armid.LoadBalancingRules] = append(rules, armwire.Object{"name": "theirs", "properties": armwire.Object{
+		"protocol": "Tcp", "frontendPort": 2525.0, "backendPort": 2525.0,
+		"frontendIPConfiguration": armwire.Object{"id": string(balancer.Child(armid.FrontendIPConfigurations, frontend))},
+		"backendAddressPool":      armwire.Object{"id": string(balancer.Child(armid.BackendAddressPools, "kubernetes"))},
+	}})
+	if err := cloud.Put(balancer, body); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -42,7 +42,8 @@ type Result struct {
 
 // Prepare compares raw, the latest body of op.Target() or nil if there is none, with what op was planned against and what it wants.
 // Only our part of raw counts: the children that Before or After name, the tags under their keys. Equal to After is [Done], equal to
-// Before is [Write] with our part of After laid over raw, so that everything else survives; anything else is [Conflict]. It leaves raw alone.
+// Before is [Write] with our part of After laid over raw, so that everything else survives; anything else is [Conflict]. So is a rule that
+// neither names on a frontend which moves. It leaves raw alone.
 //
 // What equals After is written once more if the last operation on it failed: it shows what was asked for, and may do something else.
 //

@@ -20,6 +20,7 @@ func putLoadBalancer(op lb.PutLoadBalancer, raw Object) (Result, error) {
 		return Result{}, err
 	}
 	m := loadBalancerMatch(seen.LoadBalancer, op.Before, op.After)
+	m.before = m.before && !joined(seen, op.Before, op.After)
 	return update(m, creates, raw, armid.LoadBalancers, func(o Object) {
 		layer{o: o}.put("sku.name", !sameSKU(seen.SKU, op.After.SKU), op.After.SKU)
 		layTags(o, op.Before.Tags, op.After.Tags)
@@ -41,6 +42,21 @@ func loadBalancerMatch(have, before, after lb.LoadBalancer) match {
 		and(children(have.Probes, before.Probes, after.Probes, probeName, sameProbe)).
 		and(children(have.Rules, before.Rules, after.Rules, ruleName, sameRule)).
 		and(tagMatch(have.Tags, before.Tags, after.Tags))
+}
+
+// joined reports whether a frontend that goes, or gets another address, has a rule that was not planned against: somebody else has joined it
+// meanwhile, whose clients would be cut off.
+func joined(seen lb.SeenLoadBalancer, before, after lb.LoadBalancer) bool {
+	want, known := byKey(after.Frontends, frontendName), byKey(before.Rules, ruleName)
+	moves := map[string]bool{}
+	for key, was := range byKey(before.Frontends, frontendName) {
+		to, stays := want[key]
+		moves[key] = !stays || !sameFrontend(was, to)
+	}
+	return slices.ContainsFunc(seen.Rules, func(r lb.Rule) bool {
+		_, planned := known[strings.ToLower(r.Name)]
+		return moves[strings.ToLower(r.Frontend)] && !planned
+	})
 }
 
 func layLoadBalancer(o Object, have, before, after lb.LoadBalancer) {

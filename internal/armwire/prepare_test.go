@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -368,4 +369,32 @@ func TestMigrateBackendPools(t *testing.T) {
 	}
 	mustBe(t, Done, op, balancer(pool("a", ip), pool("b", ip)))
 	mustBe(t, Conflict, op, balancer(pool("a", nic)))
+}
+
+// TestFrontendMoves: a frontend goes, or gets another address, only under the rules that were planned with.
+func TestFrontendMoves(t *testing.T) {
+	before, after, gone := loadBalancer(80), loadBalancer(80), loadBalancer()
+	after.Frontends = []lb.Frontend{{Name: "a1", Family: ipam.IPv4, PublicIP: id(armid.PublicIPAddresses, "other")}}
+	gone.Frontends = nil
+	theirs, elsewhere := rule("theirs", 25), rule("elsewhere", 26)
+	elsewhere.Frontend = "b1"
+	with := func(l lb.LoadBalancer, rules ...lb.Rule) lb.LoadBalancer {
+		l.Rules = slices.Concat(l.Rules, rules)
+		return l
+	}
+	for _, tt := range []struct {
+		name string
+		op   lb.PutLoadBalancer
+		have lb.LoadBalancer
+		want Verdict
+	}{
+		{"nobody joined", lb.PutLoadBalancer{Before: before, After: after}, before, Write},
+		{"somebody joined", lb.PutLoadBalancer{Before: before, After: after}, with(before, theirs), Conflict},
+		{"somebody joined what goes", lb.PutLoadBalancer{Before: before, After: gone}, with(before, theirs), Conflict},
+		{"somebody was there", lb.PutLoadBalancer{Before: with(before, theirs), After: with(after, theirs)}, with(before, theirs), Write},
+		{"another frontend", lb.PutLoadBalancer{Before: before, After: after}, with(before, elsewhere), Write},
+		{"nothing moves", lb.PutLoadBalancer{Before: before, After: loadBalancer(80, 443)}, with(before, theirs), Write},
+	} {
+		t.Run(tt.name, func(t *testing.T) { mustBe(t, tt.want, tt.op, newLoadBalancer(tt.have)) })
+	}
 }
