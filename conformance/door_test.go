@@ -11,6 +11,7 @@ import (
 	"github.com/azlb/azlb/fake/armfake"
 	"github.com/azlb/azlb/provider"
 	"github.com/azlb/azlb/provider/azure"
+	"github.com/azlb/azlb/provider/azure/vmss"
 )
 
 // door is a way to a cloud. What is announced or pending holds for all of them.
@@ -30,7 +31,7 @@ const pageSize = 2
 
 func throughSDK(c *fake.Cloud) (provider.Provider, error) {
 	transport := armfake.New(c, &armfake.Options{PageSize: pageSize})
-	return azure.New(credential{}, &azure.Options{Transport: transport, Clock: c.Clock()})
+	return azure.New(credential{}, &azure.Options{Transport: transport, Clock: c.Clock(), ScaleSets: vmss.Clients{}})
 }
 
 // credential always has a token.
