@@ -108,7 +108,7 @@ func (d *outline) warn() {
 	if d.c.PoolType == PoolInterfaces && d.unattached() {
 		d.findings = append(d.findings, Finding{
 			Field: "loadBalancerBackendPoolConfigurationType", Severity: SeverityWarning,
-			Err: fmt.Errorf("%w: nodes of scale sets, and nodes whose network interface could not be read, are not attached to pools; whoever makes them has to attach them, or set nodeIP", ErrUnserved),
+			Err: fmt.Errorf("%w: nodes whose network interface was not found are not attached to pools; whoever makes them has to attach them, or set nodeIP", ErrUnserved),
 		})
 	}
 }
@@ -128,5 +128,7 @@ func (d *outline) warnSCTP(s *service) {
 
 // unattached reports whether there are nodes whose membership somebody else has to look after.
 func (d *outline) unattached() bool {
-	return slices.ContainsFunc(d.in.Nodes, func(n corev1.Node) bool { return d.attachable(n) && d.interfaceOf(n) == nil })
+	return slices.ContainsFunc(d.in.Nodes, func(n corev1.Node) bool {
+		return d.attachable(n) && d.interfaceOf(n) == nil && d.unreadMember(n) == nil
+	})
 }

@@ -43,6 +43,53 @@ func (d *outline) interfaceOf(n corev1.Node) *SeenInterface {
 	return d.seen.interfaces[machineOf(n).Key()]
 }
 
+// unreadMember returns why nobody knows the interface of a node, nil if that is known or is not there: what keeps its list from being read.
+func (d *outline) unreadMember(n corev1.Node) *Unknown {
+	if d.interfaceOf(n) != nil {
+		return nil
+	}
+	machine := machineOf(n)
+	reads := []*Unknown{d.seen.unknown(armid.NetworkInterfaces, machine.GroupID())}
+	if machine.Is(armid.ScaleSetInstances) {
+		set := machine.Top()
+		reads = []*Unknown{d.seen.unknown(armid.ScaleSets, set.GroupID()), d.seen.unknown(armid.ScaleSetInstances, set)}
+	}
+	for _, u := range reads {
+		if u != nil && !u.Absent {
+			return u
+		}
+	}
+	return nil
+}
+
+// checkMembers says what keeps nodes out of the pools of a load balancer: an address whose pool lacks members serves nobody.
+func (d *outline) checkMembers(l *balancerDraft) []fieldError {
+	if d.c.PoolType != PoolInterfaces || d.preConfigured(l) {
+		return nil
+	}
+	if bad, ok := d.unread[l.id.Key()]; ok {
+		return bad
+	}
+	var why *Unknown
+	var out excluded
+	for _, n := range d.nodesOf(l) {
+		if u := d.unreadMember(n); u != nil && d.attachable(n) {
+			if out.add(n.Name); why == nil || out.first == n.Name {
+				why = u
+			}
+		}
+	}
+	var bad []fieldError
+	if why != nil {
+		bad = []fieldError{{poolTypeField, fmt.Errorf("%w: %s, so %s out of its pool; %s, or set nodeIP", ErrUnreadable, why.Type, out.text(), why.remedy())}}
+	}
+	if d.unread == nil {
+		d.unread = map[string][]fieldError{}
+	}
+	d.unread[l.id.Key()] = bad
+	return bad
+}
+
 // scaleSetOf returns the id of the scale set that a node's machine is in, "" if it is in none or nobody knows.
 func (d *outline) scaleSetOf(n corev1.Node) ID {
 	machine := machineOf(n)
@@ -218,10 +265,16 @@ type excluded struct {
 
 func (e elsewhere) add(by ID, name string) {
 	x := e[by.Key()]
+	x.by = by
+	x.add(name)
+	e[by.Key()] = x
+}
+
+func (x *excluded) add(name string) {
 	if x.first == "" || name < x.first {
 		x.first = name
 	}
-	e[by.Key()] = excluded{by, x.first, x.count + 1}
+	x.count++
 }
 
 func (x excluded) text() string {

@@ -107,12 +107,14 @@ type Machine struct {
 	Deleting bool
 }
 
-// Unknown is a part of Azure that could not be read, usually for lack of a permission.
+// Unknown is a part of Azure that could not be read, usually for lack of a permission. Services that need it are held.
 type Unknown struct {
 	Scope  ID     // resource, or resource group for a list
 	Type   string // type of resource that was listed or read, such as armid.PublicIPAddresses
 	Action string // permission that is needed, such as Microsoft.Network/publicIPAddresses/read
 	Absent bool   // the answer was 404, not 403
+	// Remedy says what makes it readable where no permission does, such as an option of the provider; empty: Action has to be granted.
+	Remedy string
 }
 
 // Scope is what has to be read to plan for a cluster.
@@ -125,7 +127,7 @@ type Scope struct {
 	Prefixes            []ID // public IP prefixes
 	Interfaces          []ID // resource groups whose network interfaces are listed; empty unless pools hold interfaces
 	// ScaleSets are resource groups whose scale sets are listed, with the instances of those in uniform mode. A provider that cannot read
-	// them shows none.
+	// them says so in Observed.Unknown, with a Remedy: a Service whose pool needs their nodes is held then.
 	ScaleSets []ID
 	// Members are load balancers whose members are read where those are network interfaces: their pools are to become pools of addresses.
 	Members []ID

@@ -28,6 +28,7 @@ type outline struct {
 	// localPools are the pools of Services that have one of their own, by load balancer and lower-case name.
 	localPools map[string]map[string]localPool
 	nodes      map[string][]corev1.Node // by entry, when known
+	unread     map[string][]fieldError  // why members of a load balancer cannot be attached, by its key, when known
 	links      []pls.PrivateLinkService
 	migrated   []ID // pools that ARM migrates
 	relink     []ID // of links, those that are created anew under their name
@@ -223,6 +224,7 @@ func (d *outline) serve(s *service) {
 	if u := d.seen.unknown(armid.LoadBalancers, p.balancer.id.GroupID()); u != nil && !u.Absent {
 		bad = append(bad, unreadable(*u))
 	}
+	bad = append(bad, d.checkMembers(p.balancer)...)
 	for _, f := range s.cfg.Families {
 		bad = append(bad, d.frontend(s, &p, f)...)
 	}
@@ -250,7 +252,15 @@ func unreadable(u Unknown) fieldError {
 	if u.Absent {
 		return fieldError{"", fmt.Errorf("%w: %s does not exist; create it or correct the configuration", ErrNotFound, u.Scope)}
 	}
-	return fieldError{"", fmt.Errorf("%w: %s; grant %s on %s", ErrUnreadable, u.Type, u.Action, u.Scope)}
+	return fieldError{"", fmt.Errorf("%w: %s; %s", ErrUnreadable, u.Type, u.remedy())}
+}
+
+// remedy says what makes u readable.
+func (u Unknown) remedy() string {
+	if u.Remedy != "" {
+		return u.Remedy
+	}
+	return fmt.Sprintf("grant %s on %s", u.Action, u.Scope)
 }
 
 // frontend works out the frontend of one family, with its rules and probes.

@@ -227,7 +227,7 @@ func interfaceID(n *lb.SeenInterface) lb.ID     { return n.ID }
 func (s *snapshot) written(op lb.Op, receipt Receipt) {
 	top := op.Target().Unit()
 	s.wrote[top.Key()] = s.next()
-	s.seen.Unknown = slices.DeleteFunc(slices.Clone(s.seen.Unknown), func(u lb.Unknown) bool { return u.Scope.Equal(top) })
+	s.seen.Unknown = slices.DeleteFunc(slices.Clone(s.seen.Unknown), func(u lb.Unknown) bool { return u.Scope.Equal(top) && strings.EqualFold(u.Type, top.Type()) })
 	if !s.fold(op, receipt.Seen) {
 		s.doubt(partOf(top))
 	}

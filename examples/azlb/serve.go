@@ -110,7 +110,7 @@ func (t *tool) realTime(o *fake.Options) {
 	o.Latency = map[string]time.Duration{}
 	for _, typ := range []string{
 		armid.LoadBalancers, armid.PublicIPAddresses, armid.NetworkSecurityGroups, armid.PrivateLinkServices, armid.VirtualNetworks,
-		armid.NetworkInterfaces,
+		armid.NetworkInterfaces, armid.ScaleSets,
 	} {
 		o.Latency[typ] = t.flags.latency
 	}

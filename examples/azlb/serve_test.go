@@ -12,26 +12,33 @@ import (
 	"time"
 )
 
-// serveShop runs azlb serve on the shop's configuration and returns the azure.json that leads there.
+// serveShop runs azlb serve on the shop's configuration until the test ends, and returns the azure.json that leads there.
 func serveShop(t *testing.T, more ...string) string {
+	t.Helper()
+	config, stop := serve(t, "testdata/shop/azure.json", more...)
+	t.Cleanup(stop)
+	return config
+}
+
+// serve runs azlb serve on an azure.json, and returns the one that leads there and what ends it.
+func serve(t *testing.T, base string, more ...string) (string, func()) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "azure.json")
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	ended := make(chan int, 1)
-	args := append([]string{"serve", "--cloud-config", "testdata/shop/azure.json", "--write-config", config}, more...)
+	args := append([]string{"serve", "--cloud-config", base, "--write-config", config}, more...)
 	go func() { ended <- run(ctx, args, strings.NewReader(""), in, os.Stderr) }()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "serving on http") {
 		t.Fatalf("%q, %v", line, err)
 	}
-	t.Cleanup(func() {
+	return config, func() {
 		cancel()
 		if code := <-ended; code != exitFine {
 			t.Errorf("serve: exit code %d", code)
 		}
-	})
-	return config
+	}
 }
 
 var manifests = []string{"-f", "testdata/shop/services.yaml", "-f", "testdata/shop/nodes.yaml"}

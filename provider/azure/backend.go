@@ -34,8 +34,10 @@ const (
 	moduleVersion = "v0.0.0"
 )
 
-// New returns a backend that signs in with cred. It touches no network. The error says that cred is missing or that o.Cloud names no
-// Resource Manager.
+// New returns a backend that signs in with cred. Scale sets with pools of network interfaces, the default of AKS, are served with o.ScaleSets
+// only; without it each Service that needs them is held, with an error.
+//
+// New touches no network. Its error says that cred is missing or that o.Cloud names no Resource Manager.
 func New(cred azcore.TokenCredential, o *Options) (*Backend, error) {
 	if cred == nil {
 		return nil, errors.New("azure: a credential is needed")

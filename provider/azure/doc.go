@@ -3,9 +3,12 @@
 // [New] takes a credential and returns a [Backend], a [provider.Provider]. Subscriptions are not configured: they are in the ids, and one
 // backend serves as many as there are.
 //
-//	backend, err := azure.New(credential, &azure.Options{Logger: slog.Default()})
+//	backend, err := azure.New(credential, &azure.Options{ScaleSets: vmss.Clients{}, Logger: slog.Default()})
 //	...
 //	reconciler := provider.NewReconciler(backend, cluster, nil)
+//
+// ScaleSets is of package vmss, a module of its own. It may be left out where no node is in a scale set, or where pools hold addresses (nodeIP);
+// elsewhere, as on AKS by default, Services are held without it.
 //
 // # Reading
 //

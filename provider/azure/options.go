@@ -14,8 +14,13 @@ import (
 	"github.com/azlb/azlb/provider"
 )
 
-// Options tunes [New]. A nil *Options means every default below.
+// Options tunes [New]. Set ScaleSets wherever nodes may be instances of scale sets, as they are by default on AKS; everything else may be left
+// out. A nil *Options means every default below.
 type Options struct {
+	// ScaleSets reads and writes scale sets, which pools of network interfaces need whose nodes are instances of them: set it to vmss.Clients{}
+	// of github.com/azlb/azlb/provider/azure/vmss unless vmType is standard or the pools hold addresses (nodeIP). Nil: a Service
+	// whose pool needs such nodes is held, with an error that says so, and a load balancer that scale sets are in cannot be deleted.
+	ScaleSets ScaleSets
 	// Logger gets one record per ARM call: debug, or warn if it was refused. Nil discards them.
 	Logger *slog.Logger
 	// Tracing makes spans of the calls. The zero value makes none.
@@ -31,8 +36,6 @@ type Options struct {
 	// NetworkCredential is used for NetworkSubscription where that belongs to another tenant (networkResourceTenantID of azure.json).
 	NetworkCredential   azcore.TokenCredential
 	NetworkSubscription string
-	// ScaleSets serves pools of network interfaces for nodes of scale sets. Nil leaves their membership alone, which a finding says.
-	ScaleSets ScaleSets
 	// PollInterval is the wait between polls of a long-running operation when ARM names none. Zero means 5s.
 	PollInterval time.Duration
 	// PollTimeout is how long one operation is polled before its outcome is reported as unknown. Zero means 15m.

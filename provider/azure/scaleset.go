@@ -14,7 +14,8 @@ import (
 )
 
 // ScaleSets makes clients for Options.ScaleSets. Package vmss, a module of its own, has one: whoever has no scale sets, or pools of addresses,
-// needs no more of the Azure SDK than the network client.
+// needs no more of the Azure SDK than the network client. Everybody else needs it, and so does a program that is told by an azure.json what
+// there is: scale sets with pools of network interfaces are the default of AKS.
 type ScaleSets interface {
 	// Client returns the client of one subscription. It must use o as it is: bodies go past the SDK's models in its pipeline, so that nothing
 	// unknown is lost in them, and retries, polls and records are those of the backend.
@@ -105,6 +106,7 @@ func (o *observation) scaleSets(groups []lb.ID) foundSets {
 			o.fail(err)
 		}
 		if client == nil {
+			o.unserved(group)
 			continue
 		}
 		o.read(lb.Unknown{Scope: group, Type: armid.ScaleSets, Action: armid.ScaleSets + "/read"}, func() error {
@@ -119,6 +121,16 @@ func (o *observation) scaleSets(groups []lb.ID) foundSets {
 		})
 	}
 	return all
+}
+
+// unserved says that nobody reads the scale sets of a group.
+func (o *observation) unserved(group lb.ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unknown = append(o.unknown, lb.Unknown{
+		Scope: group, Type: armid.ScaleSets, Action: armid.ScaleSets + "/read",
+		Remedy: "set azure.Options.ScaleSets (vmss.Clients{} of github.com/azlb/azlb/provider/azure/vmss)",
+	})
 }
 
 func (o *observation) instances(client ScaleSetClient, set lb.ID, to *found) {

@@ -19,6 +19,7 @@ import (
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 	"github.com/azlb/azlb/provider/azure"
+	"github.com/azlb/azlb/provider/azure/vmss"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
@@ -42,7 +43,7 @@ type account struct {
 }
 
 // Open returns the Azure of a cluster, with the endpoints and the credential that its azure.json names. It asks nobody for a token yet. The
-// options that follow from azure.json are set in o, which may be nil.
+// options that follow from azure.json are set in o, which may be nil, and scale sets are served unless o says how.
 func Open(cluster lb.Cluster, config []byte, o *azure.Options) (*azure.Backend, error) {
 	var a account
 	text, err := utilyaml.ToJSON(config)
@@ -98,6 +99,9 @@ func (a account) backend(cluster lb.Cluster, o *azure.Options) (*azure.Backend, 
 		return nil, err
 	}
 	o.Cloud, o.PlainHTTP = env.config, env.plain
+	if o.ScaleSets == nil {
+		o.ScaleSets = vmss.Clients{} // they are what an azure.json is most often about
+	}
 	if env.local {
 		o.PollInterval = localPolls
 	}

@@ -2,6 +2,7 @@ package vmss_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/azlb/azlb/fake"
 	"github.com/azlb/azlb/fake/armfake"
@@ -153,16 +155,28 @@ func TestOrphanedReference(t *testing.T) {
 	}
 }
 
-// TestWithoutScaleSets: the pool is made, membership is left alone, one warning says who has to attach the nodes.
+// TestWithoutScaleSets: a backend without them serves no Service whose pool needs them, leaves what is there, and says what to set.
 func TestWithoutScaleSets(t *testing.T) {
 	w := open(t, 2, nil)
-	report := w.sync()
-	if len(w.puts()) > 0 || w.members() > 0 || len(report.Findings) != 1 || !strings.Contains(report.Findings[0].String(), "attach") {
-		t.Errorf("writes %v, findings %v", w.puts(), report.Findings)
+	reconciler := provider.NewReconciler(w.backend, w.cluster, &provider.Options{Clock: w.Cloud.Clock()})
+	for _, s := range w.in.Services {
+		name := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
+		status, err := reconciler.Ensure(t.Context(), w.in, name)
+		if !errors.Is(err, provider.ErrHeld) || !strings.Contains(err.Error(), "set azure.Options.ScaleSets") || status != nil && len(status.Ingress) > 0 {
+			t.Errorf("%s: status %v, error %v, want one that says what to set", name, status, err)
+		}
+	}
+	if report := w.sync(); report.Writes > 0 || len(report.Findings) != len(w.in.Services) {
+		t.Errorf("%d writes, findings %v, want none and one for each Service", report.Writes, report.Findings)
 	}
 	for _, r := range w.Cloud.Requests() {
 		if strings.Contains(r.Path, "virtualMachineScaleSets") {
 			t.Errorf("%s %s", r.Method, r.Path)
 		}
+	}
+	alone := w.Machine("alone", "")
+	w.in.Nodes = []corev1.Node{alone}
+	if report := w.sync(); len(report.Findings) > 0 || report.Writes == 0 {
+		t.Errorf("on a machine by itself: %d writes, findings %v, want it served", report.Writes, report.Findings)
 	}
 }
