@@ -85,6 +85,7 @@ type builder struct {
 	byBase   map[string]*service
 	uses     map[string]map[string]map[string]bool // frontends in lower case by load balancer and base name
 	named    map[string]map[string][]string        // names of frontends in lower case by load balancer and base name
+	there    map[string]map[string]bool            // base names by key of the object that they are on
 	entries  []MultipleConfiguration
 	only     map[types.NamespacedName]bool
 	aside    map[types.NamespacedName]bool // Objects.Hold
@@ -117,6 +118,7 @@ func newBuilder(c Cluster, in Objects, seen Observed) *builder {
 		b.admit(s)
 	}
 	b.markLate()
+	b.markThere()
 	b.place()
 	b.again = false
 	return b

@@ -68,8 +68,9 @@ type Cluster struct {
 	Class            string
 	Limits           Limits
 	PrivateLink      PrivateLinkPolicy
-	Policy           Policy       // what Services may name
-	Correct          []Correction // deviations that change existing Services too
+	Addresses        AddressPolicy // what may become of addresses
+	Policy           Policy        // what Services may name
+	Correct          []Correction  // deviations that change existing Services too
 }
 
 // MultipleConfiguration is one entry of multipleStandardLoadBalancerConfigurations.

@@ -25,7 +25,7 @@ var update = flag.Bool("update-plans", false, "rewrite testdata/plan/*/plan.gold
 // is one, what Sync made of before.yaml. deny.txt holds permissions that are missing, one "action scope" per line. The plan and its findings
 // are in plan.golden, the private link services that come of it in links.golden, and what there is in the end, with the statuses, in
 // state.golden where there is one. It is carried out too, and must leave nothing to do; waive.txt names rules of the fake that would refuse
-// it. policy.json is the cluster's PrivateLinkPolicy. Cases that follow upstream say in section which behaviour, in words.
+// it. policy.json is the cluster's PrivateLinkPolicy, addresses.json its AddressPolicy. Cases that follow upstream say in section which behaviour, in words.
 func TestPlans(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/plan/*/services.yaml")
 	if err != nil || len(dirs) == 0 {
@@ -134,6 +134,11 @@ func openPlanCase(t *testing.T, dir string) planCase {
 	}
 	if exists(dir, "policy.json") {
 		if err := json.Unmarshal(mustRead(t, dir, "policy.json"), &c.cluster.PrivateLink); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if exists(dir, "addresses.json") {
+		if err := json.Unmarshal(mustRead(t, dir, "addresses.json"), &c.cluster.Addresses); err != nil {
 			t.Fatal(err)
 		}
 	}

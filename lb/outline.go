@@ -17,6 +17,7 @@ import (
 // outline is one attempt at the desired state: first what held Services keep, then what each other Service claims, in order.
 type outline struct {
 	*builder
+	claims    claims
 	balancers map[string]*balancerDraft // by id
 	publicIPs map[string]*publicIPDraft // by id
 	security  securityOutline
@@ -62,9 +63,9 @@ type balancerDraft struct {
 	// byPublicIP and byAddress name the frontend of the outline that has a public IP or a private address.
 	byPublicIP map[string]string
 	byAddress  map[netip.Addr]string
-	kept       []string          // names of frontends that stay as they are
-	claims     map[string]claims // by frontend, lower case
-	backends   map[string]claims // by pool, lower case: the ports of its members that rules without floating IP take
+	kept       []string              // names of frontends that stay as they are
+	claims     map[string]portClaims // by frontend, lower case
+	backends   map[string]portClaims // by pool, lower case: the ports of its members that rules without floating IP take
 	// foreignRules and foreignFrontends count what is not ours but counts for Azure's limits.
 	foreignRules, foreignFrontends int
 }
@@ -76,6 +77,10 @@ func (b *builder) outline() *outline {
 	}
 	if b.traced {
 		d.origins, d.keepers = map[string]Origin{}, map[string][]*service{}
+	}
+	d.collectClaims()
+	if d.settleClaims(); b.again {
+		return d
 	}
 	for _, id := range b.ourBalancers() {
 		d.keepHeld(d.balancer(id))
@@ -103,7 +108,7 @@ func (d *outline) balancer(id ID) *balancerDraft {
 	}
 	l := &balancerDraft{
 		id: id, seen: d.seen.balancers[id.Key()], frontends: map[string]Frontend{}, rules: map[string]Rule{}, probes: map[string]Probe{},
-		families: map[ipam.Family]bool{}, byPublicIP: map[string]string{}, byAddress: map[netip.Addr]string{}, claims: map[string]claims{}, backends: map[string]claims{},
+		families: map[ipam.Family]bool{}, byPublicIP: map[string]string{}, byAddress: map[netip.Addr]string{}, claims: map[string]portClaims{}, backends: map[string]portClaims{},
 	}
 	if l.seen != nil {
 		l.id = l.seen.ID

@@ -21,6 +21,9 @@ const (
 	legacyTagDNS     = "kubernetes-dns-label-service"
 )
 
+// maxTagValue is how many characters Azure takes for the value of a tag.
+const maxTagValue = 256
+
 // either returns the value under key, else that under legacy. Keys of identity are compared exactly, as upstream does.
 func (t Tags) either(key, legacy string) string {
 	value := ""
@@ -72,8 +75,8 @@ type publicIPDraft struct {
 	held      bool // a frontend that is kept has it
 }
 
-// choosePublicIP decides which public IP serves one family of an external Service.
-func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (publicIPClaim, *fieldError) {
+// askPublicIP finds the public IP that a Service asks for in one family, whoever else uses it.
+func (d *outline) askPublicIP(s *service, f ipam.Family) (publicIPClaim, *fieldError) {
 	group := d.c.publicIPGroup(s.cfg)
 	if u := d.seen.unknown(armid.PublicIPAddresses, d.groupID(group)); u != nil {
 		e := unreadable(*u)
@@ -90,8 +93,15 @@ func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (p
 	case pinned.IsValid():
 		c, bad = d.publicIPWithAddress(s, group, f)
 	default:
-		c = d.computedPublicIP(s, l, group, f)
+		c = d.computedPublicIP(s, group, f)
 	}
+	c.family = f
+	return c, bad
+}
+
+// choosePublicIP decides which public IP serves one family of an external Service.
+func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (publicIPClaim, *fieldError) {
+	c, bad := d.askPublicIP(s, f)
 	if bad != nil {
 		return c, bad
 	}
@@ -104,10 +114,7 @@ func (d *outline) choosePublicIP(s *service, l *balancerDraft, f ipam.Family) (p
 	if other := d.elsewhere(l, func(at *balancerDraft) bool { return at.byPublicIP[c.id.Key()] != "" }); other != "" {
 		return c, &fieldError{c.field, fmt.Errorf("%w: public IP %s is on load balancer %s, and the Service on %s", ErrClash, c.id.Name(), other.Name(), l.id.Name())}
 	}
-	c.family = f
-	if c.seen != nil && !c.seen.userAssigned() && s.cfg.PublicIP.SetIPTags && !d.c.MutateIPTags && !slices.Equal(c.seen.IPTags, s.cfg.PublicIP.IPTags) {
-		c.recreate = len(serviceNames(c.seen.Tags.either(tagService, legacyTagService))) <= 1
-	}
+	c.recreate = d.object(c.id.Key()).renewed
 	return c, nil
 }
 
@@ -143,7 +150,7 @@ func (d *outline) publicIPFromPrefix(s *service, group string, prefix ID, f ipam
 	if f == ipam.IPv6 && s.obj.Annotations[annotations.KeyPIPPrefixIPv6] != "" {
 		field = annotationField(annotations.KeyPIPPrefixIPv6)
 	}
-	id := d.c.publicIP(group, publicIPName(d.c.Name, Base(s.obj.UID), prefix, s.cfg.Dual(), f))
+	id := d.managedPublicIP(s, group, prefix, f)
 	c := publicIPClaim{id: id, field: field, prefix: prefix, computed: true, seen: d.seen.publicIPs[id.Key()]}
 	if c.seen != nil {
 		c.id = c.seen.ID
@@ -170,26 +177,39 @@ func (d *outline) publicIPWithAddress(s *service, group string, f ipam.Family) (
 
 // computedPublicIP is the public IP that a Service has when it asks for none: the managed one that its frontend has already, else one whose
 // name is made from the base name.
-func (d *outline) computedPublicIP(s *service, l *balancerDraft, group string, f ipam.Family) publicIPClaim {
-	base := Base(s.obj.UID)
-	name := publicIPName(d.c.Name, base, "", s.cfg.Dual(), f)
-	if fe, ok := d.own(l, s.base, frontendName(base, "", s.cfg.Dual(), f), f); ok {
-		seen := d.seen.publicIPs[fe.PublicIP.Key()]
-		if seen != nil && seen.Prefix == "" && sameButFamily(seen.ID.Name(), name) && seen.ID.GroupID().Equal(d.groupID(group)) && d.lists(seen, s) {
-			return publicIPClaim{id: seen.ID, seen: seen, field: "spec.type", computed: true}
-		}
-	}
-	id := d.c.publicIP(group, name)
+func (d *outline) computedPublicIP(s *service, group string, f ipam.Family) publicIPClaim {
+	id := d.managedPublicIP(s, group, "", f)
 	seen := d.seen.publicIPs[id.Key()]
-	if seen != nil && seen.Family != f && s.cfg.Dual() {
-		// The name is that of the other family's address, which stays: the Service was of that family only.
-		id = d.c.publicIP(group, name+"-"+f.String())
+	if seen != nil && seen.Family != f && (s.cfg.Dual() || d.c.Addresses.AllowRecreate) {
+		// The name is that of the other family's address, which stays, or goes later: the Service was of that family only.
+		id = d.c.publicIP(group, id.Name()+"-"+f.String())
 		seen = d.seen.publicIPs[id.Key()]
 	}
 	if seen != nil {
 		id = seen.ID
 	}
 	return publicIPClaim{id: id, seen: seen, field: "spec.type", computed: true}
+}
+
+// managedPublicIP returns the id of the public IP that is made for s: the one that its frontend has, unless that gives way to another one, else
+// one by the usual name.
+func (d *outline) managedPublicIP(s *service, group string, prefix ID, f ipam.Family) ID {
+	names := d.publicIPNames(s, prefix, f)
+	own := d.ownPublicIP(s, f)
+	if own == nil || !own.Prefix.Equal(prefix) || !own.ID.GroupID().Equal(d.groupID(group)) {
+		usual, second := d.c.publicIP(group, names[0]), d.c.publicIP(group, names[1])
+		if p := d.seen.publicIPs[second.Key()]; p != nil && d.seen.publicIPs[usual.Key()] == nil && d.lists(p, s) {
+			return second
+		}
+		return usual
+	}
+	if !d.claims.anew[s][f] {
+		return own.ID
+	}
+	if sameButFamily(own.ID.Name(), names[1]) {
+		return d.c.publicIP(group, names[0])
+	}
+	return d.c.publicIP(group, names[1])
 }
 
 // lists reports whether a public IP is managed for s.
@@ -220,12 +240,6 @@ func (d *outline) checkPublicIP(s *service, c publicIPClaim, f ipam.Family) erro
 	if basic := !strings.EqualFold(c.seen.SKU, "Standard"); basic && !d.c.Basic && (!d.detachable(c.seen) || !strings.EqualFold(c.seen.Allocation, "Static")) {
 		return fmt.Errorf("%w: public IP %s is of SKU %s, and only a static one that nothing uses can be upgraded; detach it or name another",
 			ErrUnserved, c.id.Name(), orText(c.seen.SKU, "Basic"))
-	}
-	if label := s.cfg.PublicIP.DNSLabel; label != nil {
-		owner := c.seen.Tags.either(tagDNS, legacyTagDNS)
-		if owner != "" && !strings.EqualFold(owner, s.name.String()) && (d.byName[parseName(owner)] != nil || len(d.only) > 0 || d.otherCluster(c.seen)) {
-			return fmt.Errorf("%w: the DNS label of public IP %s belongs to %s; remove %s from one of them", ErrClash, c.id.Name(), owner, annotations.KeyDNSLabel)
-		}
 	}
 	return nil
 }
@@ -351,15 +365,14 @@ func (d *outline) publicIPSpec(p *publicIPDraft) PublicIP {
 			want.Zones = ZonesOf(d.seen.Zones)
 		}
 	}
-	managed := p.seen == nil || !p.seen.userAssigned()
-	for _, s := range p.claimants {
-		cfg := s.cfg.PublicIP
-		if cfg.DNSLabel != nil && (*cfg.DNSLabel == "" || !strings.EqualFold(*cfg.DNSLabel, want.DNSLabel)) {
-			want.DNSLabel = *cfg.DNSLabel
+	managed, o := p.seen == nil || !p.seen.userAssigned(), d.object(p.id.Key())
+	if u := o.decides(want.DNSLabel, strings.EqualFold, labelWish); u != nil {
+		if label, _ := labelWish(u.service); !strings.EqualFold(label, want.DNSLabel) {
+			want.DNSLabel = label
 		}
-		if managed && cfg.SetIPTags && (p.seen == nil || p.recreate || d.c.MutateIPTags) {
-			want.IPTags = cfg.IPTags
-		}
+	}
+	if u := o.decides(ipTagText(want.IPTags), equalText, ipTagWish); u != nil && managed && (p.seen == nil || p.recreate || d.c.MutateIPTags) {
+		want.IPTags = u.cfg.PublicIP.IPTags
 	}
 	if len(p.claimants) > 0 && !d.c.Basic {
 		want.SKU = "Standard" // Azure upgrades a static one in place
@@ -387,16 +400,15 @@ func (d *outline) publicIPTags(p *publicIPDraft) Tags {
 			return nil
 		}
 	}
-	for _, s := range p.claimants {
-		for _, t := range s.cfg.PublicIP.Tags {
-			tags = tags.withTrimmed(t)
-		}
-	}
 	key := p.id.Key()
+	o := d.object(key)
+	for _, t := range d.tagsOfUsers(o, seen) {
+		tags = tags.With(t.Key, t.Value)
+	}
 	dns := seen.either(tagDNS, legacyTagDNS)
-	for _, s := range p.claimants {
-		if l := s.cfg.PublicIP.DNSLabel; l != nil && *l != "" && (dns == "" || !d.staysOn(p, dns)) {
-			dns = s.name.String()
+	if dns == "" || !d.staysOn(p, dns) {
+		if u := o.decides("", never, labelWish); u != nil && *u.cfg.PublicIP.DNSLabel != "" {
+			dns = u.name.String()
 		}
 	}
 	if dns != "" && !d.staysOn(p, dns) {
@@ -464,7 +476,12 @@ func (d *outline) serviceRefs(p *publicIPDraft, seen Tags) []string {
 		}
 	}
 	slices.Sort(added)
-	return append(names, added...)
+	for _, n := range added {
+		if len(strings.Join(append(slices.Clone(names), n), ",")) <= maxTagValue {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // removeSystemTags notes tags to delete: with systemTags set, everything that is neither wanted nor protected by a prefix goes.

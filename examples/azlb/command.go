@@ -49,7 +49,8 @@ type flags struct {
 	writeCert   string
 	latency     time.Duration
 
-	link lb.PrivateLinkPolicy
+	link    lb.PrivateLinkPolicy
+	address lb.AddressPolicy
 }
 
 // complain prints an error, one line per joined one.
@@ -121,6 +122,8 @@ func (t *tool) cloudFlags(c *cobra.Command) {
 	f.StringVar(&t.flags.policy, "policy", "", "what Services may name: groups, subnets, public IPs, service tags, subscriptions (`file`)")
 	f.StringSliceVar(&t.flags.correct, "correct", nil,
 		"deviations from upstream that may change Services which are there already: `kinds` of docs/compatibility.md, with commas between, or all")
+	f.BoolVar(&t.flags.address.AllowRecreate, "recreate-addresses", false,
+		"allow changes that Azure takes only for a new address: IP tags, prefix or family of a Service's own (default: the Service is held; AddressPolicy.AllowRecreate)")
 	f.BoolVar(&t.flags.fake, "fake", false, "run on an Azure in memory that has what azure.json names")
 	f.StringVar(&t.flags.load, "load", "", "with --fake: begin with the state in `file`, as --dump writes it")
 	f.StringVar(&t.flags.dump, "dump", "", "with --fake: write the state to `file` at the end; the same as --load to go on with next time")

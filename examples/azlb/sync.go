@@ -94,7 +94,7 @@ func (t *tool) prepare(args []string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster.PrivateLink = t.flags.link
+	cluster.PrivateLink, cluster.Addresses = t.flags.link, t.flags.address
 	azure, err := t.open(cluster, config, in)
 	if err != nil {
 		return nil, err

@@ -7,25 +7,25 @@ import (
 	"github.com/azlb/azlb/lb/armid"
 )
 
-// claim is a port that a rule takes of a frontend, or of the members of a pool; port 0 with protocol All is all of them.
-type claim struct {
+// portClaim is a port that a rule takes of a frontend, or of the members of a pool; port 0 with protocol All is all of them.
+type portClaim struct {
 	protocol Protocol
 	port     uint16
 }
 
-func (c claim) all() bool { return c.protocol == All && c.port == 0 }
+func (c portClaim) all() bool { return c.protocol == All && c.port == 0 }
 
 // clash reports whether two claims cannot stand beside each other.
-func (c claim) clash(o claim) bool {
+func (c portClaim) clash(o portClaim) bool {
 	return c == o || c.all() || o.all() || c.port == o.port && (c.protocol == All || o.protocol == All)
 }
 
-// claims are the claims on one frontend or pool. The Service is nil for foreign rules and orphans.
-type claims map[claim]*service
+// portClaims are the claims on one frontend or pool. The Service is nil for foreign rules and orphans.
+type portClaims map[portClaim]*service
 
 // conflict finds somebody other than s whose claim clashes with c.
-func (t claims) conflict(c claim, s *service) (*service, bool) {
-	for _, at := range []claim{c, {All, 0}, {All, c.port}} {
+func (t portClaims) conflict(c portClaim, s *service) (*service, bool) {
+	for _, at := range []portClaim{c, {All, 0}, {All, c.port}} {
 		if other, ok := t[at]; ok && other != s {
 			return other, true
 		}
@@ -35,7 +35,7 @@ func (t claims) conflict(c claim, s *service) (*service, bool) {
 	}
 	if !c.all() {
 		for _, p := range []Protocol{TCP, UDP} {
-			if other, ok := t[claim{p, c.port}]; ok && other != s {
+			if other, ok := t[portClaim{p, c.port}]; ok && other != s {
 				return other, true
 			}
 		}
@@ -50,19 +50,19 @@ func (t claims) conflict(c claim, s *service) (*service, bool) {
 }
 
 // frontendClaim is what a rule takes of its frontend.
-func frontendClaim(r Rule) claim { return claim{r.Protocol, r.FrontendPort} }
+func frontendClaim(r Rule) portClaim { return portClaim{r.Protocol, r.FrontendPort} }
 
 // backendClaim is what a rule takes of the members of its pool; with floating IP nothing, since the traffic keeps the frontend's address.
-func backendClaim(r Rule) (claim, bool) {
-	return claim{r.Protocol, r.BackendPort}, !r.FloatingIP && r.Pool != ""
+func backendClaim(r Rule) (portClaim, bool) {
+	return portClaim{r.Protocol, r.BackendPort}, !r.FloatingIP && r.Pool != ""
 }
 
 // take notes that s has the ports of r.
 func (l *balancerDraft) take(r Rule, s *service) {
-	enter := func(by map[string]claims, name string, c claim) {
+	enter := func(by map[string]portClaims, name string, c portClaim) {
 		name = strings.ToLower(name)
 		if by[name] == nil {
-			by[name] = claims{}
+			by[name] = portClaims{}
 		}
 		by[name][c] = s
 	}
@@ -82,7 +82,7 @@ func (l *balancerDraft) usedPort(r Rule) (ID, bool) {
 		if u.FirstPort == 0 || !containsFold(u.Frontends, r.Frontend) {
 			continue
 		}
-		at := claim{u.Protocol, c.port}
+		at := portClaim{u.Protocol, c.port}
 		if c.all() || u.FirstPort <= c.port && c.port <= u.LastPort && c.clash(at) {
 			return u.ID, true
 		}
@@ -135,7 +135,7 @@ func claimant(s *service) string {
 	return s.name.String()
 }
 
-func portText(c claim) string {
+func portText(c portClaim) string {
 	if c.all() {
 		return "every port"
 	}
