@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/azlb/azlb/lb"
@@ -18,23 +17,28 @@ import (
 //
 // A step that fails stops what comes after it and nothing else. What ARM says may be sent again is sent again, after the delay it asks for.
 // When ctx is cancelled no further step starts and none is tried again; writes in flight go on for o.Drain on a context of their own and
-// are reported as [StateUnknown] if they have no answer then. Apply returns when no write is in flight, for which p must respect the
-// context of [Provider.Do].
+// are reported as [StateUnknown] if they have no answer then. Apply returns when no write is in flight; one whose [Provider.Do] ignores its
+// context is left to itself, with [ErrStuck], and so is an Options.OnEvent that does not return.
 //
-// The error joins those of the failed steps, each an [*OpError], and the cause of ctx if steps were left for it; the report has them all.
+// The error joins those of the failed steps, each an [*OpError], the cause of ctx if steps were left for it, and what OnEvent did wrong; the
+// report has those of the steps. Where p or OnEvent panics, they wrap [ErrPanic].
 func Apply(ctx context.Context, p Provider, plan lb.Plan, o *Options) (Report, error) {
 	opts := o.withDefaults()
 	opts.rate(p)
-	return apply(ctx, p, plan, &opts, nil)
+	var deaf earful
+	ear := newListener(&opts)
+	report, err := apply(ctx, p, plan, &opts, nil, func(gone <-chan struct{}, e Event) { deaf.note(ear.hear(gone, e)) })
+	return report, errors.Join(err, deaf.first())
 }
 
-// apply is Apply for one of several plans that are carried out at a time, if t is not nil.
-func apply(ctx context.Context, p Provider, plan lb.Plan, opts *Options, t tracker) (Report, error) {
+// apply is Apply for one of several plans that are carried out at a time, if t is not nil. Events go to hear, which returns soon after gone is
+// closed.
+func apply(ctx context.Context, p Provider, plan lb.Plan, opts *Options, t tracker, hear func(gone <-chan struct{}, e Event)) (Report, error) {
 	if err := check(plan); err != nil {
 		return Report{}, err
 	}
 	r := newRun(p, plan, opts)
-	r.tracker = t
+	r.tracker, r.hear = t, hear
 	if opts.DryRun {
 		r.pretend()
 	} else {
@@ -77,7 +81,7 @@ type tracker interface {
 	over(i int, steps []StepReport)
 }
 
-// run is one plan being carried out. All fields belong to the goroutine that called Apply, but for emit.
+// run is one plan being carried out. All fields belong to the goroutine that called Apply.
 type run struct {
 	provider  Provider
 	tracker   tracker // nil: this is the only plan
@@ -92,7 +96,8 @@ type run struct {
 	known     []lb.Assigned
 	writes    int
 	ended     chan ending
-	telling   sync.Mutex
+	hear      func(gone <-chan struct{}, e Event)
+	gone      <-chan struct{} // closed once nobody waits for p and OnEvent any more
 }
 
 // ending is the end of one step.
@@ -136,12 +141,9 @@ func (r *run) pretend() {
 func (r *run) all(ctx context.Context) {
 	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
-	stop := ctx.Done()
-	var drained sync.WaitGroup
-	waiting, settle := context.WithCancel(context.WithoutCancel(ctx))
-	// Deferred calls run last to first: stop waiting, then wait for the one who waits.
-	defer drained.Wait()
+	gone, settle := r.opts.patience(ctx, abandon)
 	defer settle()
+	r.gone = gone
 	for {
 		if ctx.Err() == nil {
 			r.start(ctx, work)
@@ -149,17 +151,7 @@ func (r *run) all(ctx context.Context) {
 		if r.running == 0 {
 			break
 		}
-		select {
-		case end := <-r.ended:
-			r.finish(end)
-		case <-stop:
-			stop = nil // once
-			drained.Go(func() {
-				if r.opts.Drain < 0 || (realClock{}).Sleep(waiting, r.opts.Drain) == nil {
-					abandon()
-				}
-			})
-		}
+		r.finish(<-r.ended)
 	}
 	r.leave(ctx)
 }
@@ -222,7 +214,7 @@ func (r *run) try(ctx, work context.Context, i int, op lb.Op) ending {
 	end := ending{index: i, op: op}
 	for {
 		end.attempts++
-		receipt, err := r.provider.Do(work, op)
+		receipt, err := r.do(work, op)
 		end.receipt, end.err = receipt, nil
 		if err == nil {
 			if !receipt.Written {
@@ -247,6 +239,19 @@ func (r *run) try(ctx, work context.Context, i int, op lb.Op) ending {
 	}
 	end.took = r.opts.Clock.Now().Sub(started)
 	return end
+}
+
+// do makes one attempt. What p did before it panicked, or does after it was left to itself, is not known.
+func (r *run) do(work context.Context, op lb.Op) (Receipt, error) {
+	type answer struct {
+		receipt Receipt
+		err     error
+	}
+	a, err := within(r.opts, r.gone, "Provider.Do of "+op.Target().Name(), func() answer {
+		receipt, err := r.provider.Do(work, op)
+		return answer{receipt, err}
+	})
+	return a.receipt, cmp.Or(err, a.err)
 }
 
 // finish takes note of a step that ran.
@@ -374,8 +379,4 @@ func (r *run) log(end ending, state State) {
 	r.opts.Logger.Info("step", "state", state, "target", target, "attempts", end.attempts, "took", end.took)
 }
 
-func (r *run) tell(e Event) {
-	r.telling.Lock()
-	defer r.telling.Unlock()
-	r.opts.OnEvent(e)
-}
+func (r *run) tell(e Event) { r.hear(r.gone, e) }

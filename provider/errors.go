@@ -29,6 +29,11 @@ var (
 	ErrPlan = errors.New("malformed plan")
 	// ErrUnresolved: a step refers to an address, or a Service has one, that no answer of Azure told.
 	ErrUnresolved = errors.New("address not known")
+	// ErrPanic: a [Provider] or Options.OnEvent panicked. The logger has the stack.
+	ErrPanic = errors.New("panic")
+	// ErrStuck: a [Provider] or Options.OnEvent had not returned when its context had ended and Options.Drain was over. It was left to itself; a
+	// write that was under way may still happen.
+	ErrStuck = errors.New("does not return")
 )
 
 // ErrorKind says what a caller can do about a failed operation.

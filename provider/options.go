@@ -24,11 +24,14 @@ type Options struct {
 	// from several goroutines. Nil means random ones; with those of a seed a run can be repeated.
 	Jitter func() float64
 	// Drain is how long writes in flight are waited for after the context was cancelled, in real time whatever Clock says, since somebody is
-	// waiting for the process to end. Zero means 60s; negative: not at all.
+	// waiting for the process to end. Then their own context ends, and who does not heed that is left to itself a moment later. Zero means
+	// 60s; negative: not at all.
 	Drain time.Duration
 	// Logger gets one record per step, retry and plan. Nil discards them.
 	Logger *slog.Logger
-	// OnEvent is told what happens, one event at a time. It must return quickly and not call what it is an option of. Nil: nobody listens.
+	// OnEvent is told what happens, one event at a time. It must return quickly and not call what it is an option of: a call waits for it, but
+	// once its context has ended no longer than for writes in flight. If it panics, that is an error of the call, which goes on. Nil: nobody
+	// listens.
 	OnEvent func(Event)
 	// Rates make writes wait for a token each, before they are sent; reads and polls are the provider's to count. Nil means those of the
 	// provider, if it is a [RatedProvider], else that nothing waits; so do rates of a zero [Budget].

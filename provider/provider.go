@@ -7,6 +7,16 @@ import (
 )
 
 // Provider reads Azure and carries out single writes. It neither reorders nor decides: what to write, and in which order, is the plan's.
+//
+// An implementer keeps to this, and package providertest checks most of it:
+//
+//   - Both methods may be called from several goroutines at a time. Do is never called twice at a time for resources below one top-level one.
+//   - Both return soon after ctx has ended, whatever they wait for, with its error or with an [*OpError] of kind [Unknown]. One that does not
+//     is left to itself once Options.Drain is over, and its call ends with [ErrStuck]: what it still does then happens behind the back of
+//     later calls, so every write must be conditional on what it was computed from.
+//   - Neither panics. If one does all the same, the call ends with [ErrPanic], and a write counts as one whose outcome is not known.
+//   - What was not read is not absent. An answer that is not what was asked for is an error; only 403 and 404 are told apart from it.
+//   - Waits that Azure asks for are not cut short: they are waited for, or they are in OpError.RetryAfter.
 type Provider interface {
 	// Observe reads what s names. Parts that answer 403 or 404 go to Observed.Unknown; any other failure is an error, an [*OpError] where ARM answered.
 	Observe(ctx context.Context, s lb.Scope) (lb.Observed, error)

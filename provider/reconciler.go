@@ -30,6 +30,7 @@ type Reconciler struct {
 	cluster  lb.Cluster
 	opts     Options
 	planner  planner
+	ear      *listener
 	slots    chan struct{} // one token per step that is being sent
 	running  sync.WaitGroup
 
@@ -71,15 +72,8 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 	}
 	opts.rate(p)
 	opts.Region = cmp.Or(opts.Region, c.Location)
-	var telling sync.Mutex
-	tell := opts.OnEvent
-	opts.OnEvent = func(e Event) {
-		telling.Lock()
-		defer telling.Unlock()
-		tell(e)
-	}
 	return &Reconciler{
-		provider: p, cluster: c, opts: opts, planner: arithmetic{}, slots: make(chan struct{}, opts.Parallel), snapshot: newSnapshot(),
+		provider: p, cluster: c, opts: opts, planner: arithmetic{}, ear: newListener(&opts), slots: make(chan struct{}, opts.Parallel), snapshot: newSnapshot(),
 		writing: map[string]*batch{}, working: map[types.NamespacedName]int{}, active: map[*batch]bool{}, parked: map[string]time.Time{}, wishes: map[types.NamespacedName]*wish{}, asking: map[types.NamespacedName]int{}, told: map[types.NamespacedName]string{},
 	}
 }
@@ -101,7 +95,7 @@ func (r *Reconciler) Sync(ctx context.Context, in lb.Objects) (Report, error) {
 	}
 	c := newCall(ctx, syncing, in, types.NamespacedName{})
 	r.do(c)
-	return c.report, errors.Join(c.stopped, c.failed)
+	return c.report, errors.Join(c.stopped, c.failed, c.deaf)
 }
 
 // Ensure brings one Service in step while every other one is held, unless it is called for at the same time, and returns its status. in is
@@ -155,7 +149,7 @@ func (r *Reconciler) DeleteReport(ctx context.Context, in lb.Objects, name types
 // one makes a call for the sake of one Service.
 func (r *Reconciler) one(c *call) (Report, error) {
 	r.do(c)
-	if err := errors.Join(c.report.Services[c.name].errs(), c.stopped); err != nil {
+	if err := errors.Join(c.report.Services[c.name].errs(), c.stopped, c.deaf); err != nil {
 		return c.report, err
 	}
 	if r.opts.DryRun && len(c.report.Plan().Steps) > 0 {
@@ -165,7 +159,8 @@ func (r *Reconciler) one(c *call) (Report, error) {
 }
 
 // Close ends the Reconciler: calls that wait, and later ones, fail with [ErrClosed], those at work are stopped between two writes as if their
-// contexts had ended. It returns when no goroutine is left.
+// contexts had ended. It returns when no goroutine is left but those in which the provider or Options.OnEvent is stuck, at the latest when
+// Options.Drain is over.
 func (r *Reconciler) Close() error {
 	r.mu.Lock()
 	r.closed = true

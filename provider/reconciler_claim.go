@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"slices"
@@ -32,6 +33,9 @@ type work struct {
 	own  map[string]uint64            // by key: the last write of this plan
 	open map[int]bool                 // steps that something may still become of
 	todo map[types.NamespacedName]int // by Service: how many of them
+
+	gone <-chan struct{} // closed once nobody waits for what is carried out any more
+	deaf *earful
 }
 
 var _ tracker = (*work)(nil)
@@ -247,8 +251,11 @@ func (w *work) early(c *call, steps []StepReport) {
 	c.report.Services, c.report.Findings = report.Services, s.Findings
 	if e := w.r.news(c.name, report.Services[c.name], true); e != nil {
 		w.r.mu.Unlock()
-		w.r.tell(e)
+		w.tell(w.gone, e)
 		w.r.mu.Lock()
+	}
+	if !c.answered {
+		c.deaf = cmp.Or(c.deaf, w.deaf.first())
 	}
 	w.r.answer(c)
 }

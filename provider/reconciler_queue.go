@@ -37,6 +37,7 @@ type call struct {
 	report  Report
 	stopped error // the call did not get to its end, so that silence about a Service means nothing
 	failed  error // what ARM and the removal guard refused a Sync
+	deaf    error // what went wrong while events were told
 	waited  bool  // it was planned for already, and somebody was in the way
 	rounds  int
 	replans int
@@ -64,6 +65,7 @@ type batch struct {
 // reading is one reading of Azure under way.
 type reading struct {
 	cancel context.CancelCauseFunc
+	deaf   earful
 }
 
 func (b *batch) has(kind callKind) bool {
@@ -183,6 +185,7 @@ func (r *Reconciler) unread() {
 		return
 	}
 	r.reading.cancel(context.Canceled)
+	r.reading = nil // whoever comes now reads anew
 }
 
 // dispatch plans for the queue until there is nothing that can be done now. There is one at a time, and r.mu is not held.

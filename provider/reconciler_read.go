@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,8 @@ func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part) {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(b.calls[0].ctx))
-	r.reading = &reading{cancel: cancel}
-	b.reading = r.reading
+	mine := &reading{cancel: cancel}
+	r.reading, b.reading = mine, mine
 	s := &r.snapshot
 	since, at := s.next(), r.opts.Clock.Now()
 	if len(parts) < len(allParts) {
@@ -40,64 +41,91 @@ func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part) {
 	}
 	r.running.Go(func() {
 		defer cancel(nil)
-		seen, err := r.observe(ctx, scope)
+		gone, settle := r.opts.patience(ctx, nil)
+		defer settle()
+		seen, err := r.observe(ctx, scope, func(e Event) { mine.deaf.note(r.ear.hear(gone, e)) }, gone)
 		r.mu.Lock()
-		waiting := r.reading
-		r.reading = nil
-		if err == nil {
-			before := s.seen
-			s.read(seen, scope, parts, since, at)
-			drift := slices.DeleteFunc(drifted(before, s.seen, parts), func(id lb.ID) bool {
-				return r.writing[id.Key()] != nil // it shows already what has no answer yet
-			})
-			r.kick()
-			r.mu.Unlock()
-			r.tellDrift(drift)
+		defer r.mu.Unlock()
+		if ctx.Err() != nil {
+			r.fail(mine, context.Cause(ctx))
 			return
 		}
-		r.fail(ctx, waiting, err)
+		if err != nil {
+			r.fail(mine, err)
+			return
+		}
+		before := s.seen
+		s.read(seen, scope, parts, since, at)
+		drift := slices.DeleteFunc(drifted(before, s.seen, parts), func(id lb.ID) bool {
+			return r.writing[id.Key()] != nil // it shows already what has no answer yet
+		})
 		r.mu.Unlock()
+		r.tellDrift(drift, func(e Event) { mine.deaf.note(r.ear.hear(gone, e)) })
+		r.mu.Lock()
+		r.release(mine)
 	})
 }
 
 // fail answers everybody who waited for something that could not be read. r.mu is held.
-func (r *Reconciler) fail(ctx context.Context, waiting *reading, err error) {
-	if ctx.Err() != nil {
-		r.kick() // whoever joined meanwhile reads by itself
-		return
-	}
+func (r *Reconciler) fail(mine *reading, err error) {
 	queue := r.queue
 	r.queue = nil
 	for _, b := range queue {
-		if b.reading != waiting {
+		if b.reading != mine {
 			r.queue = append(r.queue, b)
 			continue
 		}
 		for _, c := range b.calls {
+			c.deaf = mine.deaf.first()
 			r.stop(c, fmt.Errorf("reading Azure: %w", err))
+		}
+	}
+	r.release(mine)
+}
+
+// release lets those go on who waited for what was read. r.mu is held.
+func (r *Reconciler) release(mine *reading) {
+	if r.reading == mine {
+		r.reading = nil
+	}
+	for _, b := range r.queue {
+		for _, c := range b.calls {
+			if b.reading == mine {
+				c.deaf = cmp.Or(c.deaf, mine.deaf.first())
+			}
 		}
 	}
 	r.kick()
 }
 
 // observe reads, again where ARM says that the same may be asked again.
-func (r *Reconciler) observe(ctx context.Context, scope lb.Scope) (lb.Observed, error) {
+func (r *Reconciler) observe(ctx context.Context, scope lb.Scope, tell func(Event), gone <-chan struct{}) (lb.Observed, error) {
+	type answer struct {
+		seen lb.Observed
+		err  error
+	}
 	for attempt := 1; ; attempt++ {
-		seen, err := r.provider.Observe(ctx, scope)
+		a, err := within(&r.opts, gone, "Provider.Observe", func() answer {
+			seen, err := r.provider.Observe(ctx, scope)
+			return answer{seen, err}
+		})
+		if err = cmp.Or(err, a.err); err == nil {
+			return a.seen, nil
+		}
 		e, ok := errors.AsType[*OpError](err)
-		if err == nil || !ok {
-			return seen, err
+		if !ok {
+			return lb.Observed{}, err
 		}
 		wait, again := r.opts.again(e, attempt)
 		if !again {
-			return seen, err
+			return lb.Observed{}, err
 		}
 		r.opts.Logger.Warn("reading again", "attempt", attempt, "wait", wait, "error", err)
 		if throttled(e) {
-			r.opts.OnEvent(Throttled{Wait: wait, Err: e})
+			tell(Throttled{Wait: wait, Err: e})
 		}
 		if r.opts.Clock.Sleep(ctx, wait) != nil {
-			return seen, err
+			return lb.Observed{}, err
 		}
 	}
 }
@@ -144,9 +172,9 @@ func changed[T any](before, now []T, id func(*T) lb.ID, blank func(*T)) []lb.ID 
 	return ids
 }
 
-func (r *Reconciler) tellDrift(ids []lb.ID) {
+func (r *Reconciler) tellDrift(ids []lb.ID, tell func(Event)) {
 	for _, id := range ids {
 		r.opts.Logger.Info("changed by others", "target", id)
-		r.opts.OnEvent(DriftFound{Target: id})
+		tell(DriftFound{Target: id})
 	}
 }

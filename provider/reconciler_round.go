@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,6 +129,7 @@ func (r *Reconciler) plan(b *batch, in lb.Objects, w work) {
 func (r *Reconciler) start(b *batch, g *group, w work) {
 	w.group, w.batch = *g, b
 	w.ctx, w.cancel = context.WithCancelCause(context.WithoutCancel(b.calls[0].ctx))
+	w.deaf = &earful{}
 	b.work = &w
 	for _, c := range b.calls {
 		c.batch = b
@@ -140,15 +142,16 @@ func (r *Reconciler) start(b *batch, g *group, w work) {
 func (r *Reconciler) carryOut(b *batch) {
 	w := b.work
 	defer w.cancel(nil)
+	gone, settle := r.opts.patience(w.ctx, nil)
+	defer settle()
+	w.gone = gone
 	number := 1
 	for _, c := range b.calls {
 		number = max(number, c.rounds+1)
 	}
 	r.opts.Logger.Info("planned", "round", number, "calls", len(b.calls), "steps", len(w.plan.Steps), "findings", len(w.plan.Findings))
-	r.opts.OnEvent(Planned{Round: number, Plan: w.plan, Wait: r.opts.need(w.plan)})
-	opts := r.opts
-	opts.OnEvent = r.tell
-	done, err := apply(crowd{w.ctx, w}, r.provider, w.plan, &opts, w)
+	w.tell(gone, Planned{Round: number, Plan: w.plan, Wait: r.opts.need(w.plan)})
+	done, err := apply(crowd{w.ctx, w}, r.provider, w.plan, &r.opts, w, w.tell)
 	if errors.Is(err, ErrPlan) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -185,11 +188,16 @@ func (r *Reconciler) settle(b *batch, done Report) {
 	}
 	r.mu.Unlock()
 	for _, e := range o.events(answers) {
-		r.tell(e)
+		b.work.tell(b.work.gone, e)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b.work.finish()
+	for _, c := range b.calls {
+		if !c.answered {
+			c.deaf = cmp.Or(c.deaf, b.work.deaf.first())
+		}
+	}
 	for _, c := range answers {
 		r.answer(c)
 	}
@@ -210,10 +218,10 @@ func (r *Reconciler) requeue(b, rest *batch) {
 }
 
 // tell passes an event on, with what follows from it.
-func (r *Reconciler) tell(e Event) {
-	r.opts.OnEvent(e)
+func (w *work) tell(gone <-chan struct{}, e Event) {
+	w.deaf.note(w.r.ear.hear(gone, e))
 	if e, ok := e.(StepRetried); ok && throttled(e.Err) {
-		r.opts.OnEvent(Throttled{Target: e.Step.Op.Target(), Wait: e.Wait, Err: e.Err})
+		w.deaf.note(w.r.ear.hear(gone, Throttled{Target: e.Step.Op.Target(), Wait: e.Wait, Err: e.Err}))
 	}
 }
 
