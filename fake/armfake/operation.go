@@ -201,8 +201,10 @@ func (s *Server) hurry(a *reply, op *operation) {
 	retryAfter(a.header, min(op.ends.Sub(s.cloud.Clock().Now()), s.options.PollAfter))
 }
 
+// link is where the operation can be followed: at the provider of its resource, since each has api-versions of its own.
 func (s *Server) link(q *request, op *operation, kind string) string {
-	path := "/subscriptions/" + op.target.Subscription() + "/providers/" + network + "/locations/" + location(s.cloud, op.target) + "/" + kind + "/" + op.name
+	namespace, _, _ := strings.Cut(op.target.Type(), "/")
+	path := "/subscriptions/" + op.target.Subscription() + "/providers/" + namespace + "/locations/" + location(s.cloud, op.target) + "/" + kind + "/" + op.name
 	return q.base + path + "?" + url.Values{"api-version": {q.version()}}.Encode()
 }
 

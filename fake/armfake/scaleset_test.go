@@ -45,7 +45,11 @@ func TestInstancesAreWrittenSideBySide(t *testing.T) {
 	if err := d.cloud.Clock().Sleep(t.Context(), time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	d.want("operation", d.ask(200, "GET", running.header.Get("Azure-AsyncOperation"), "").at("status"), "Succeeded")
+	link := running.header.Get("Azure-AsyncOperation")
+	if !strings.Contains(link, "/providers/Microsoft.Compute/locations/") {
+		t.Errorf("the operation is at %s, want it where the api-version of the write is known", link)
+	}
+	d.want("operation", d.ask(200, "GET", link, "").at("status"), "Succeeded")
 	d.want("state", d.ask(200, "GET", instancePath("0", ""), "").at("properties.provisioningState"), "Succeeded")
 }
 

@@ -90,7 +90,9 @@ func (w *world) members() int {
 // TestScaleSet: instances join after their model, leave one by one, and let the load balancer go in the end.
 func TestScaleSet(t *testing.T) {
 	w := open(t, 3, vmss.Clients{})
-	w.sync()
+	if rounds := w.sync().Rounds; len(rounds) != 1 {
+		t.Errorf("%d rounds, want one: each write is known to have succeeded", len(rounds))
+	}
 	if got := w.puts(); len(got) != 4 || got[0] != "ss" || w.members() != 3 {
 		t.Fatalf("writes: %v, %d members", got, w.members())
 	}
