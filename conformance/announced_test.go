@@ -13,11 +13,14 @@ import (
 	"github.com/azlb/azlb/conformance/internal/statediff"
 )
 
-// The two ways to run a scenario.
+// The ways to run a scenario.
 const (
 	scratch = "scratch"
+	ensure  = "ensure"
 	adopt   = "adopt"
 )
+
+var ways = []string{scratch, ensure, adopt}
 
 const (
 	deviationsFile    = "deviations.txt"
@@ -25,7 +28,7 @@ const (
 	compatibilityFile = "../docs/compatibility.md"
 )
 
-// deviation is a line of deviations.txt.
+// deviation is a line of deviations.txt, for one of its parts.
 type deviation struct {
 	line           int
 	scenario, step string
@@ -47,9 +50,9 @@ func readDeviations(scenarios []string) ([]deviation, error) {
 	err = eachLine(deviationsFile, func(number int, line string) error {
 		f := strings.Fields(line)
 		if len(f) != 5 {
-			return fmt.Errorf("want SCENARIO STEP scratch|adopt PATTERN ROW")
+			return fmt.Errorf("want SCENARIO STEP PARTS PATTERN ROW")
 		}
-		d := deviation{line: number, scenario: f[0], step: f[1], part: f[2], row: f[4]}
+		d := deviation{line: number, scenario: f[0], step: f[1], row: f[4]}
 		if d.pattern, err = statediff.ParsePattern(f[3]); err != nil {
 			return err
 		}
@@ -59,8 +62,13 @@ func readDeviations(scenarios []string) ([]deviation, error) {
 		if _, err := os.Stat(filepath.Join("scenarios", d.scenario, "expected", d.step)); err != nil {
 			return fmt.Errorf("no step %s of %s", d.step, d.scenario)
 		}
-		list = append(list, d)
-		return checkNames(scenarios, d.scenario, d.part)
+		for _, d.part = range strings.Split(f[2], ",") {
+			if err := checkNames(scenarios, d.scenario, d.part); err != nil {
+				return err
+			}
+			list = append(list, d)
+		}
+		return nil
 	})
 	return list, err
 }
@@ -71,7 +79,7 @@ func readPending(scenarios []string) ([]pending, error) {
 	err := eachLine(pendingFile, func(_ int, line string) error {
 		f := strings.SplitN(line, " ", 3)
 		if len(f) != 3 {
-			return fmt.Errorf("want SCENARIO scratch|adopt REASON")
+			return fmt.Errorf("want SCENARIO scratch|ensure|adopt REASON")
 		}
 		list = append(list, pending{scenario: f[0], part: f[1], reason: f[2]})
 		return checkNames(scenarios, f[0], f[1])
@@ -83,8 +91,8 @@ func checkNames(scenarios []string, scenario, part string) error {
 	if !slices.Contains(scenarios, scenario) {
 		return fmt.Errorf("no scenario %q", scenario)
 	}
-	if part != scratch && part != adopt {
-		return fmt.Errorf("%q: want scratch or adopt", part)
+	if !slices.Contains(ways, part) {
+		return fmt.Errorf("%q: want one of %v", part, ways)
 	}
 	return nil
 }

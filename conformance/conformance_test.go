@@ -52,7 +52,7 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, part := range []string{scratch, adopt} {
+			for _, part := range ways {
 				for _, d := range doors {
 					b.check(t, name, s, part, d, deviations)
 				}
@@ -110,7 +110,9 @@ func run(t *testing.T, s scenario, part string, d door) []result {
 	case s.configError != "":
 		return nil
 	case part == scratch:
-		return runScratch(t, s, d)
+		return runSteps(t, s, d, part, (*host).sync)
+	case part == ensure:
+		return runSteps(t, s, d, part, (*host).calls)
 	default:
 		return runAdopt(t, s, d)
 	}

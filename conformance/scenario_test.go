@@ -32,12 +32,19 @@ type step struct {
 	side    side   // what happens in ARM before
 	state   []byte // recorded state.json
 	status  map[types.NamespacedName]recordedStatus
+	calls   []recordedCall
 }
 
 // recordedStatus is a Service's entry in status.json.
 type recordedStatus struct {
 	LoadBalancer corev1.LoadBalancerStatus `json:"loadBalancer"`
 	Error        string                    `json:"error"`
+}
+
+// recordedCall is a call that the service controller made of upstream, in the order of calls.
+type recordedCall struct {
+	Op      string `json:"op"`
+	Service string `json:"service"` // namespace/name
 }
 
 // side is an NN-name.arm.json.
@@ -115,6 +122,7 @@ func loadStep(dir, number, name string) (step, error) {
 	var manifest []byte
 	var recorded struct {
 		Services map[string]recordedStatus `json:"services"`
+		Calls    []recordedCall            `json:"calls"`
 	}
 	expected := filepath.Join(dir, "expected", number)
 	err := firstError(
@@ -127,11 +135,17 @@ func loadStep(dir, number, name string) (step, error) {
 		return st, err
 	}
 	for key, status := range recorded.Services {
-		namespace, name, _ := strings.Cut(key, "/")
-		st.status[types.NamespacedName{Namespace: namespace, Name: name}] = status
+		st.status[nameFrom(key)] = status
 	}
+	st.calls = recorded.Calls
 	st.objects, err = decodeObjects(manifest)
 	return st, err
+}
+
+// nameFrom reads namespace/name.
+func nameFrom(key string) types.NamespacedName {
+	namespace, name, _ := strings.Cut(key, "/")
+	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
 func readFile(path string, to *[]byte) (err error) {

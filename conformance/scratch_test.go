@@ -25,32 +25,51 @@ type host struct {
 	cluster  lb.Cluster
 	loop     *provider.Reconciler
 	statuses map[types.NamespacedName]corev1.LoadBalancerStatus
+	// Of a host that makes calls: what there was in the step before, and Services that are gone and not deleted in Azure yet.
+	before  lb.Objects
+	leaving []corev1.Service
 }
 
-// runScratch goes through the steps of a scenario, one Sync each, and compares after each.
-func runScratch(t *testing.T, s scenario, d door) []result {
-	cloud, err := newCloud(s, s.seed)
+// outcome is what a step came to.
+type outcome struct {
+	services map[types.NamespacedName]provider.ServiceReport
+	err      error // of the step as a whole, beside those of Services
+	notes    string
+}
+
+// runSteps goes through the steps of a scenario and compares after each. drive has azlb do what a step asks for.
+func runSteps(t *testing.T, s scenario, d door, part string, drive func(*host, *testing.T, step) outcome) []result {
+	h, err := newHost(s, d)
 	if err != nil {
-		return []result{{step: "00", part: scratch, differences: []statediff.Difference{problem("seed", err)}}}
-	}
-	cluster, err := lb.ParseCluster(s.config, s.clusterName)
-	if err != nil {
-		return []result{{step: "00", part: scratch, differences: []statediff.Difference{problem("config", err)}}}
-	}
-	p, err := d.open(cloud)
-	if err != nil {
-		return []result{{step: "00", part: scratch, differences: []statediff.Difference{problem("door", err)}}}
-	}
-	h := &host{
-		scenario: s, cloud: cloud, provider: p, cluster: cluster,
-		loop:     provider.NewReconciler(p, cluster, options(cloud)),
-		statuses: map[types.NamespacedName]corev1.LoadBalancerStatus{},
+		return []result{{step: "00", part: part, differences: []statediff.Difference{problem("start", err)}}}
 	}
 	var results []result
 	for _, st := range s.steps {
-		results = append(results, h.run(t, st))
+		r := h.run(t, st, drive)
+		r.part = part
+		results = append(results, r)
 	}
 	return results
+}
+
+func newHost(s scenario, d door) (*host, error) {
+	cloud, err := newCloud(s, s.seed)
+	if err != nil {
+		return nil, fmt.Errorf("seed: %w", err)
+	}
+	cluster, err := lb.ParseCluster(s.config, s.clusterName)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	p, err := d.open(cloud)
+	if err != nil {
+		return nil, fmt.Errorf("door: %w", err)
+	}
+	return &host{
+		scenario: s, cloud: cloud, provider: p, cluster: cluster,
+		loop:     provider.NewReconciler(p, cluster, options(cloud)),
+		statuses: map[types.NamespacedName]corev1.LoadBalancerStatus{},
+	}, nil
 }
 
 // runConfigError checks that a configuration which upstream refuses is refused.
@@ -63,8 +82,8 @@ func runConfigError(s scenario) result {
 }
 
 // run makes one step.
-func (h *host) run(t *testing.T, st step) result {
-	r := result{step: st.number, part: scratch}
+func (h *host) run(t *testing.T, st step, drive func(*host, *testing.T, step) outcome) result {
+	r := result{step: st.number}
 	if err := h.cloud.Clock().Sleep(t.Context(), pause); err != nil {
 		r.differences = append(r.differences, problem("clock", err))
 	}
@@ -72,18 +91,24 @@ func (h *host) run(t *testing.T, st step) result {
 		r.differences = append(r.differences, problem("side", err))
 		return r
 	}
-	rep, err := h.loop.Sync(t.Context(), h.carried(st))
-	h.keep(st, rep)
+	out := drive(h, t, st)
 	h.cloud.Restart() // faults last for their step
 
 	r.differences = append(r.differences, h.compareState(st)...)
-	r.differences = append(r.differences, h.compareStatuses(st, rep)...)
-	if err != nil && !anyFailed(rep) {
-		r.differences = append(r.differences, problem("sync", err))
+	r.differences = append(r.differences, h.compareStatuses(st, out)...)
+	if out.err != nil && !out.failed() {
+		r.differences = append(r.differences, problem("call", out.err))
 	}
-	r.differences = append(r.differences, h.replan(t, st, rep, &r)...)
-	r.notes = h.notes(st, rep, err) + r.notes
+	r.differences = append(r.differences, h.replan(t, st, out, &r)...)
+	r.notes = out.notes + r.notes
 	return r
+}
+
+// sync is one Sync for the whole step.
+func (h *host) sync(t *testing.T, st step) outcome {
+	rep, err := h.loop.Sync(t.Context(), h.carried(st))
+	h.keep(st, rep)
+	return outcome{services: rep.Services, err: err, notes: notes("step "+st.number, rep, err)}
 }
 
 // carried returns the objects of a step with the statuses that their Services have by now.
@@ -120,15 +145,15 @@ func (h *host) compareState(st step) []statediff.Difference {
 }
 
 // compareStatuses compares the status of every Service, and whether it failed.
-func (h *host) compareStatuses(st step, rep provider.Report) []statediff.Difference {
+func (h *host) compareStatuses(st step, out outcome) []statediff.Difference {
 	var diffs []statediff.Difference
 	names := slices.Collect(maps.Keys(st.status))
 	slices.SortFunc(names, func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) })
 	for _, name := range names {
 		recorded := st.status[name]
 		diffs = compareStatus(name, recorded.LoadBalancer, h.statuses[name], diffs)
-		got := failure(rep.Services[name])
-		warned := got != nil || hasErrorFinding(rep.Services[name])
+		got := failure(out.services[name])
+		warned := got != nil || hasErrorFinding(out.services[name])
 		if recorded.Error != "" && !warned {
 			diffs = append(diffs, statediff.Difference{Path: errorPath(name), Want: recorded.Error, Got: statediff.Absent})
 		}
@@ -156,8 +181,11 @@ func hasErrorFinding(s provider.ServiceReport) bool {
 	return slices.ContainsFunc(s.Findings, func(f lb.Finding) bool { return f.Severity == lb.SeverityError })
 }
 
-func anyFailed(rep provider.Report) bool {
-	for _, s := range rep.Services {
+func anyFailed(rep provider.Report) bool { return outcome{services: rep.Services}.failed() }
+
+// failed reports whether a Service did not get what it asks for.
+func (o outcome) failed() bool {
+	for _, s := range o.services {
 		if s.Held || failure(s) != nil || hasErrorFinding(s) {
 			return true
 		}
@@ -166,8 +194,8 @@ func anyFailed(rep provider.Report) bool {
 }
 
 // replan checks that planning once more gives nothing to do, unless a write failed.
-func (h *host) replan(t *testing.T, st step, rep provider.Report, r *result) []statediff.Difference {
-	for _, s := range rep.Services {
+func (h *host) replan(t *testing.T, st step, out outcome, r *result) []statediff.Difference {
+	for _, s := range out.services {
 		if s.Err != nil {
 			return nil
 		}
@@ -182,11 +210,11 @@ func (h *host) replan(t *testing.T, st step, rep provider.Report, r *result) []s
 	return steps("replan", again.plan)
 }
 
-// notes prints what was planned and done in a step.
-func (h *host) notes(st step, rep provider.Report, err error) string {
+// notes prints what was planned and done in a call.
+func notes(what string, rep provider.Report, err error) string {
 	text := ""
 	for i, round := range rep.Rounds {
-		text += explain(fmt.Sprintf("plan %d of step %s", i+1, st.number), round.Plan)
+		text += explain(fmt.Sprintf("plan %d of %s", i+1, what), round.Plan)
 		for j, s := range round.Steps {
 			if s.Err != nil {
 				text += fmt.Sprintf("step %d %s: %v\n", j+1, s.State, s.Err)
@@ -195,7 +223,7 @@ func (h *host) notes(st step, rep provider.Report, err error) string {
 	}
 	text += findingsText(rep.Findings)
 	if err != nil {
-		text += fmt.Sprintf("sync: %v\n", err)
+		text += fmt.Sprintf("%s: %v\n", what, err)
 	}
 	return text
 }
