@@ -28,17 +28,19 @@ type part struct {
 // picture is every package of the library, each after all that it may import. A package that is not here fails the test: decide where it
 // belongs.
 var picture = []part{
+	{name: "internal/safetext", pure: true},
+	{name: "internal/safelog", uses: []string{"internal/safetext"}},
 	{name: "ipam", pure: true},
 	{name: "lb/armid", pure: true},
-	{name: "annotations", uses: []string{"ipam", "lb/armid"}, pure: true},
+	{name: "annotations", uses: []string{"internal/safetext", "ipam", "lb/armid"}, pure: true},
 	{name: "annotations/internal/gen", uses: []string{"annotations"}}, // the program behind go generate
 	{name: "pls", uses: []string{"ipam", "lb/armid", "annotations"}, pure: true},
-	{name: "lb", uses: []string{"ipam", "lb/armid", "annotations", "pls"}, pure: true},
+	{name: "lb", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations", "pls"}, pure: true},
 	{name: "internal/armwire", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb"}, pure: true},
-	{name: "provider", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb"}},
+	{name: "provider", uses: []string{"internal/safetext", "internal/safelog", "ipam", "lb/armid", "annotations", "pls", "lb"}},
 	{name: "provider/providertest", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "provider"}, test: true},
-	{name: "provider/azure", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider"}},
-	{name: "fake", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider"}},
+	{name: "provider/azure", uses: []string{"internal/safetext", "internal/safelog", "ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider"}},
+	{name: "fake", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider"}},
 	{name: "fake/armfake", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider", "fake"}},
 	{name: "internal/property", test: true},
 	{name: "internal/lbtest", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "provider", "fake"}, test: true},

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/azlb/azlb/internal/safetext"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -251,7 +252,7 @@ func (n awsNote) finding(field, format string, args ...any) AWSFinding {
 		kind = n.verdict.kind()
 	}
 	return AWSFinding{
-		Finding: Finding{Field: field, Severity: n.severity, Err: fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...))},
+		Finding: Finding{Field: field, Severity: n.severity, Err: fmt.Errorf("%w: %s", kind, safetext.Sprintf(format, args...))},
 		Verdict: n.verdict, Becomes: n.becomes, Effect: n.effect, Shadowed: n.shadowed,
 	}
 }

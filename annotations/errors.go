@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb/armid"
 )
 
@@ -49,7 +50,7 @@ type Error struct {
 	Err     error // wraps ErrSyntax, ErrRange, ... and says what was wanted
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %q: %v", e.Field(), e.Value, e.Err) }
+func (e *Error) Error() string { return safetext.Sprintf("%s: %q: %v", e.Field(), e.Value, e.Err) }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -72,12 +73,12 @@ func (e *Error) Severity() Severity {
 }
 
 // annotationField is the path of an annotation.
-func annotationField(key string) string { return "metadata.annotations[" + key + "]" }
+func annotationField(key string) string { return "metadata.annotations[" + safetext.Quote(key) + "]" }
 
 // inField is an Error without its field, which a finding has beside it.
 type inField struct{ err *Error }
 
-func (e inField) Error() string { return fmt.Sprintf("%q: %v", e.err.Value, e.err.Err) }
+func (e inField) Error() string { return safetext.Sprintf("%q: %v", e.err.Value, e.err.Err) }
 
 func (e inField) Unwrap() error { return e.err }
 

@@ -3,6 +3,7 @@ package annotations
 import (
 	"fmt"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -40,7 +41,7 @@ type Finding struct {
 	Holds bool
 }
 
-// String returns the finding on one line: severity, Service, field, text.
+// String returns the finding on one line: severity, Service, field, text. What is not printable in it is quoted, as in the text of Err.
 func (f Finding) String() string {
 	text := f.Severity.String() + ": "
 	if f.Service.Name != "" {
@@ -49,7 +50,7 @@ func (f Finding) String() string {
 	if f.Field != "" {
 		text += f.Field + ": "
 	}
-	return text + fmt.Sprint(f.Err)
+	return safetext.Quote(text + fmt.Sprint(f.Err))
 }
 
 // Findings makes findings of what [Parse] said of a Service: a value that holds or closes the Service is an error, one that is as good as

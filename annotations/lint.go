@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/ipam"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -64,7 +65,7 @@ func (l *linter) warn(key string, kind error, format string, args ...any) {
 }
 
 func (l *linter) add(s Severity, field string, kind error, format string, args ...any) {
-	err := fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...))
+	err := fmt.Errorf("%w: %s", kind, safetext.Sprintf(format, args...))
 	l.list = append(l.list, Finding{Service: l.cfg.Service, Field: field, Severity: s, Err: err})
 }
 

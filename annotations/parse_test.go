@@ -21,6 +21,8 @@ const (
 	prefix = "/subscriptions/8d1c3c1e-6f6a-4a6d-9a1c-0a7b3b1f0001/resourceGroups/ips/providers/Microsoft.Network/publicIPPrefixes/pfx"
 )
 
+const wantVisible = "want no control characters, nor others that nobody sees"
+
 // service returns a Service of type LoadBalancer with TCP port 80 and the annotations, given as keys and values in turn.
 func service(annotations ...string) *corev1.Service {
 	svc := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: map[string]string{}}}
@@ -256,6 +258,22 @@ var parseTests = []struct {
 			c.PublicIP.IPTags = []annotations.Tag{{"FirstPartyUsage", "/Unprivileged"}, {"RoutingPreference", "Internet"}}
 		},
 	},
+	{
+		name: "IP tags that nobody sees in full", anns: []string{annotations.KeyPIPIPTags, "a=\x1b[2J\nerror: x/y: z,b=c\u202e,RoutingPreference=Internet"},
+		want: func(c *config) {
+			c.PublicIP.SetIPTags = true
+			c.PublicIP.IPTags = []annotations.Tag{{"RoutingPreference", "Internet"}}
+		},
+		errs: []problem{
+			{"azure-pip-ip-tags", "a=\x1b[2J\nerror: x/y: z", annotations.Default, "malformed: " + wantVisible},
+			{"azure-pip-ip-tags", "b=c\u202e", annotations.Default, "malformed: " + wantVisible},
+		},
+	},
+	{
+		name: "tags that nobody sees in full", anns: []string{annotations.KeyPIPTags, "a=b\u200b,c\u00a0d=e"},
+		want: func(c *config) { c.PublicIP.Tags = []annotations.Tag{{"c\u00a0d", "e"}} },
+		errs: []problem{{"azure-pip-tags", "a=b\u200b", annotations.Default, "malformed: " + wantVisible}},
+	},
 	{name: "no IP tags wanted", anns: []string{annotations.KeyPIPIPTags, ""}, want: func(c *config) { c.PublicIP.SetIPTags = true }},
 	{
 		name: "no usable IP tag asks for nothing", anns: []string{annotations.KeyPIPIPTags, "Internet"},
@@ -487,6 +505,16 @@ var parseTests = []struct {
 		errs: []problem{{"azure-load-balancer-mode", "a/b", annotations.Default, "malformed: want the name of a VM set or __auto__"}},
 	},
 	// Private link.
+	{
+		name: "words that nobody sees in full", anns: []string{
+			annotations.KeyPLSFQDNs, "a.example.com \x1b[2J", annotations.KeyPLSVisibility, "* \u202e", annotations.KeyPLSAutoApproval, "one\ntwo",
+		},
+		want: func(c *config) { c.PrivateLink.AutoApproval, c.PrivateLink.Options = []string{"one", "two"}, true },
+		errs: []problem{
+			{"azure-pls-fqdns", "a.example.com \x1b[2J", annotations.Default, "malformed: " + wantVisible},
+			{"azure-pls-visibility", "* \u202e", annotations.Default, "malformed: " + wantVisible},
+		},
+	},
 	{name: "private link", anns: []string{
 		annotations.KeyPLSCreate, " True", annotations.KeyPLSName, "my-pls", annotations.KeyPLSResourceGroup, "rg-pls", annotations.KeyPLSSubnet, "pls",
 		annotations.KeyPLSCount, "3", annotations.KeyPLSAddresses, "10.10.9.30  10.10.9.31", annotations.KeyPLSFQDNs, "b.example.com a.example.com",

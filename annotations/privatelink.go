@@ -67,7 +67,7 @@ func (p *parser) natRange(list []netip.Addr, first, last string) []netip.Addr {
 
 // readVisibility reads who can see the private link service; one * means everybody, whatever else there is.
 func readVisibility(p *parser, v string) {
-	p.cfg.PrivateLink.Visibility = strings.Fields(v)
+	words(func(c *Config) *[]string { return &c.PrivateLink.Visibility })(p, v)
 	if slices.Contains(p.cfg.PrivateLink.Visibility, "*") {
 		p.cfg.PrivateLink.Visibility = []string{"*"}
 	}

@@ -47,6 +47,10 @@ func path(probe func(*parser) *Probe) reader {
 			p.fail(v, ErrSyntax, "want a path without blanks")
 			return
 		}
+		if hidden(v) {
+			p.fail(v, ErrSyntax, wantVisible)
+			return
+		}
 		if v == "" {
 			p.report(p.rank, Error{Key: p.key, Value: v, Outcome: Default}, ErrSyntax, "want a path such as /healthz; HTTP probes ask as if this key were absent")
 			return

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb/armid"
 )
 
@@ -72,9 +73,24 @@ func items(v string) []string {
 	return list
 }
 
-// words reads words with blanks between.
+// words reads words with blanks between. A value with anything in it that nobody sees is no list of words, whatever else is in it.
 func words(field func(*Config) *[]string) reader {
-	return func(p *parser, v string) { *field(&p.cfg) = strings.Fields(v) }
+	return func(p *parser, v string) {
+		list := strings.Fields(v)
+		if slices.ContainsFunc(list, hidden) {
+			p.fail(v, ErrSyntax, wantVisible)
+			return
+		}
+		*field(&p.cfg) = list
+	}
+}
+
+// wantVisible is what the values that are free text want to be.
+const wantVisible = "want no control characters, nor others that nobody sees"
+
+// hidden reports whether v has characters that nobody sees, blanks of any width aside. None is in a name, a tag or an id on purpose.
+func hidden(v string) bool {
+	return strings.ContainsFunc(v, func(r rune) bool { return !unicode.Is(unicode.Zs, r) && !safetext.Printable(string(r)) })
 }
 
 // pair splits an item of a tag list, which has exactly one equals sign.
@@ -115,6 +131,8 @@ func readPIPTags(p *parser, _ string) {
 			p.fail(strings.TrimSpace(item), ErrRange, "want a key of up to 512 and a value of up to 256 characters")
 		case strings.ContainsAny(t.Key, `<>%&\?/`) || strings.ContainsFunc(t.Key+t.Value, unicode.IsControl):
 			p.fail(strings.TrimSpace(item), ErrSyntax, `want a key without < > %% & \ ? / and no control characters`)
+		case hidden(t.Key + t.Value):
+			p.fail(strings.TrimSpace(item), ErrSyntax, wantVisible)
 		default:
 			p.cfg.PublicIP.Tags = append(p.cfg.PublicIP.Tags, t)
 		}
@@ -131,6 +149,9 @@ func readIPTags(p *parser, v string) {
 		case item == "":
 		case !ok || t.Value == "":
 			p.fail(item, ErrSyntax, "want type=tag with one equals sign")
+			bad = true
+		case hidden(item):
+			p.fail(item, ErrSyntax, wantVisible)
 			bad = true
 		default:
 			tags[t.Key] = t.Value

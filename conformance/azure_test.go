@@ -38,7 +38,7 @@ func newCloud(s scenario, state []byte) (*fake.Cloud, error) {
 
 // options are those of every call: waiting costs nothing.
 func options(cloud *fake.Cloud) *provider.Options {
-	return &provider.Options{Clock: cloud.Clock(), MaxRemovals: -1}
+	return &provider.Options{Clock: cloud.Clock(), MaxRemovals: -1, AllowEmpty: true}
 }
 
 // apply does to cloud what happened behind the provider's back.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/internal/armwire"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 )
@@ -19,7 +20,7 @@ func (c *Cloud) String() string {
 	var b strings.Builder
 	for _, gkey := range slices.Sorted(maps.Keys(c.groups)) {
 		g := c.groups[gkey]
-		fmt.Fprintf(&b, "%s %s\n", g.id.ResourceGroup(), g.location)
+		safetext.Fprintf(&b, "%s %s\n", g.id.ResourceGroup(), g.location)
 		for _, key := range slices.Sorted(maps.Keys(c.resources)) {
 			if r := c.resources[key]; r.id.GroupID().Equal(g.id) {
 				c.print(&b, r)
@@ -64,9 +65,9 @@ var singular = map[string]string{
 
 func line(b *strings.Builder, depth int, word string, o armwire.Object, parts ...string) {
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	fmt.Fprintf(b, "%s%s %s", strings.Repeat("  ", depth), word, text(o, "name"))
+	safetext.Fprintf(b, "%s%s %s", strings.Repeat("  ", depth), word, text(o, "name"))
 	if len(parts) > 0 {
-		fmt.Fprintf(b, ": %s", strings.Join(parts, " "))
+		safetext.Fprintf(b, ": %s", strings.Join(parts, " "))
 	}
 	b.WriteByte('\n')
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/ipam"
 	"github.com/azlb/azlb/lb/armid"
 	corev1 "k8s.io/api/core/v1"
@@ -394,13 +395,21 @@ func (b *builder) joins(s *service) bool {
 }
 
 func (b *builder) sortedFindings(more []Finding) []Finding {
-	list := slices.Concat(b.findings, more)
+	list := quoteFindings(slices.Concat(b.findings, more))
 	slices.SortStableFunc(list, func(x, y Finding) int {
 		return cmp.Or(compareNames(x.Service, y.Service), strings.Compare(x.Field, y.Field), strings.Compare(fmt.Sprint(x.Err), fmt.Sprint(y.Err)))
 	})
 	return slices.CompactFunc(list, func(x, y Finding) bool {
 		return x.Service == y.Service && x.Field == y.Field && fmt.Sprint(x.Err) == fmt.Sprint(y.Err)
 	})
+}
+
+// quoteFindings quotes what is not printable in the texts of list, in place: hosts make events and conditions of them.
+func quoteFindings(list []Finding) []Finding {
+	for i := range list {
+		list[i].Field, list[i].Err = safetext.Quote(list[i].Field), safetext.Error(list[i].Err)
+	}
+	return list
 }
 
 // groupID returns the id of a resource group in the subscription of the network.

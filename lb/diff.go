@@ -37,7 +37,7 @@ func Diff(seen Observed, want Desired) (Plan, error) {
 	d.markOpenFrontends()
 	d.markMoved()
 	slices.SortStableFunc(d.findings, compareFindings)
-	return Plan{Steps: d.steps.ordered(), Findings: d.findings}, nil
+	return Plan{Steps: d.steps.ordered(), Findings: quoteFindings(d.findings)}, nil
 }
 
 // differ carries what the stages of [Diff] share.

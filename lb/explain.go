@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb/armid"
 )
 
@@ -22,7 +23,8 @@ func (p Plan) Explain(w io.Writer) error {
 // explainer writes the text of a plan. Errors of writing stay in the buffered writer until Flush.
 type explainer struct{ w *bufio.Writer }
 
-func (e explainer) printf(format string, args ...any) { fmt.Fprintf(e.w, format, args...) }
+// printf writes with everything quoted that comes from elsewhere: annotations, names and messages of Azure may hold anything.
+func (e explainer) printf(format string, args ...any) { safetext.Fprintf(e.w, format, args...) }
 
 func (e explainer) plan(p Plan) {
 	if len(p.Steps) == 0 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/azlb/azlb/internal/safetext"
 )
 
 // planJSON is the JSON form of a plan. Its names are interface.
@@ -69,7 +71,8 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 		}
 		out.Findings = append(out.Findings, one)
 	}
-	return json.Marshal(out)
+	data, err := json.Marshal(out)
+	return safetext.JSON(data), err
 }
 
 func (c Change) json() changeJSON {
@@ -103,13 +106,13 @@ func (p Plan) Mermaid(w io.Writer) error {
 	}
 	risky := false
 	for i, s := range p.Steps {
-		label := fmt.Sprintf("%d. %s %s", i+1, verb(s.Op), nameOf(s.Op.Target()))
+		label := mermaidText(fmt.Sprintf("%d. %s %s", i+1, verb(s.Op), nameOf(s.Op.Target())))
 		class := ""
 		if len(s.Risks) > 0 {
 			label += "<br/>risk: " + joinRisks(s.Risks)
 			class, risky = ":::risk", true
 		}
-		fmt.Fprintf(out, "    s%d[\"%s\"]%s\n", i+1, mermaidText(label), class)
+		fmt.Fprintf(out, "    s%d[\"%s\"]%s\n", i+1, label, class)
 	}
 	for i, s := range p.Steps {
 		for _, a := range s.After {
@@ -122,5 +125,7 @@ func (p Plan) Mermaid(w io.Writer) error {
 	return out.Flush()
 }
 
-// mermaidText makes text safe inside a quoted label.
-func mermaidText(text string) string { return strings.ReplaceAll(text, `"`, "#quot;") }
+// mermaidText makes text safe inside a quoted label, which may end up in a page.
+func mermaidText(text string) string { return mermaidEntities.Replace(safetext.Quote(text)) }
+
+var mermaidEntities = strings.NewReplacer(`"`, "#quot;", "#", "#35;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "`", "#96;")

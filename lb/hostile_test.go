@@ -19,7 +19,7 @@ import (
 // settled makes Azure be what in asks for, and wants that to be all there is to do.
 func settled(t *testing.T, cloud *fake.Cloud, c lb.Cluster, in lb.Objects) provider.Report {
 	t.Helper()
-	report, err := provider.NewReconciler(cloud, c, &provider.Options{MaxRemovals: -1, Parallel: 1}).Sync(t.Context(), in)
+	report, err := provider.NewReconciler(cloud, c, &provider.Options{MaxRemovals: -1, AllowEmpty: true, Parallel: 1}).Sync(t.Context(), in)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, cloud)
 	}

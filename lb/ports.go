@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/ipam"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -200,7 +201,7 @@ func (m ruleMaker) addHAPorts(out *portRules) []fieldError {
 	return nil
 }
 
-func annotationField(key string) string { return "metadata.annotations[" + key + "]" }
+func annotationField(key string) string { return "metadata.annotations[" + safetext.Quote(key) + "]" }
 
 // probe decides which probe the rule of port i has, nil for none, and says why.
 func (m ruleMaker) probe(i int) (*probeDraft, Origin, *fieldError) {

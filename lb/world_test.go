@@ -200,7 +200,7 @@ func (w *world) objects(list []corev1.Service) lb.Objects {
 
 // reconciler never stops for the number of removals and does one thing at a time, so that addresses are the same each time.
 func (w *world) reconciler() *provider.Reconciler {
-	return provider.NewReconciler(w.cloud, w.cluster, &provider.Options{MaxRemovals: -1, Parallel: 1})
+	return provider.NewReconciler(w.cloud, w.cluster, &provider.Options{MaxRemovals: -1, AllowEmpty: true, Parallel: 1})
 }
 
 func (w *world) sync(list []corev1.Service) provider.Report {

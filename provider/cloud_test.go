@@ -98,7 +98,7 @@ func TestRemovalGuard(t *testing.T) {
 	if _, err := reconciler(c, &provider.Options{MaxRemovals: 15}).Sync(t.Context(), few); err != nil || addresses(t, c) != 9 {
 		t.Errorf("with the guard at 15: %v, %d public IPs", err, addresses(t, c))
 	}
-	if _, err := reconciler(c, &provider.Options{MaxRemovals: -1}).Sync(t.Context(), objects(0)); err != nil || addresses(t, c) != 0 {
+	if _, err := reconciler(c, &provider.Options{MaxRemovals: -1, AllowEmpty: true}).Sync(t.Context(), objects(0)); err != nil || addresses(t, c) != 0 {
 		t.Errorf("without a guard: %v, %d public IPs", err, addresses(t, c))
 	}
 }

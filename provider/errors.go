@@ -8,13 +8,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 )
 
 // Why calls of this package fail without ARM having refused anything.
 var (
-	// ErrNoInput: [Reconciler.Sync] got neither Service nor Node, which looks more like a cache that is not filled than like a cluster.
-	ErrNoInput = errors.New("neither Service nor Node")
+	// ErrNoInput: [Reconciler.Sync] got no Service at all, which looks more like a cache that is not filled, or like half of the manifests, than
+	// like a cluster: every cluster has at least the Service default/kubernetes. Options.AllowEmpty says that it is meant.
+	ErrNoInput = errors.New("no Service at all, and every cluster has default/kubernetes")
 	// ErrNoService: [Reconciler.Ensure] was asked for a Service that is not in its input.
 	ErrNoService = errors.New("no such Service in the input")
 	// ErrRemovalGuard: too many Services would lose what they have; see [RemovalError].
@@ -95,7 +97,7 @@ func (e *OpError) Error() string {
 	if e.Remedy != "" {
 		text += " (" + e.Remedy + ")"
 	}
-	return text
+	return safetext.Quote(text)
 }
 
 // Unwrap returns the cause.
@@ -129,7 +131,7 @@ type RemovalError struct {
 }
 
 func (e *RemovalError) Error() string {
-	return fmt.Sprintf("%v: kept what %d of %d Services have, more than %d and more than half: %s",
+	return safetext.Sprintf("%v: kept what %d of %d Services have, more than %d and more than half: %s",
 		ErrRemovalGuard, len(e.Services), e.Observed, e.Max, strings.Join(e.Services, ", "))
 }
 
@@ -142,7 +144,7 @@ type FieldError struct {
 	Err   *OpError
 }
 
-func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
+func (e *FieldError) Error() string { return safetext.Quote(e.Field) + ": " + e.Err.Error() }
 
 // Unwrap returns the refusal.
 func (e *FieldError) Unwrap() error { return e.Err }
@@ -153,7 +155,9 @@ type ServiceError struct {
 	Err     error
 }
 
-func (e *ServiceError) Error() string { return e.Service.String() + ": " + e.Err.Error() }
+func (e *ServiceError) Error() string {
+	return safetext.Quote(e.Service.String()) + ": " + e.Err.Error()
+}
 
 // Unwrap returns the cause.
 func (e *ServiceError) Unwrap() error { return e.Err }

@@ -193,7 +193,7 @@ func (w *interfaceWorld) converge() {
 		if attempt > 2 {
 			w.Cloud.Restart()
 		}
-		_, err := provider.NewReconciler(w.Cloud, w.cluster, &provider.Options{Clock: w.Cloud.Clock(), MaxRemovals: -1}).Sync(w.t.Context(), w.in)
+		_, err := provider.NewReconciler(w.Cloud, w.cluster, &provider.Options{Clock: w.Cloud.Clock(), MaxRemovals: -1, AllowEmpty: true}).Sync(w.t.Context(), w.in)
 
 		w.checkForeign()
 		if err == nil {
@@ -203,7 +203,7 @@ func (w *interfaceWorld) converge() {
 			w.t.Fatalf("seed %d: never converges: %v\n%s", w.seed, err, w.Cloud)
 		}
 	}
-	report, err := provider.NewReconciler(w.Cloud, w.cluster, nil).Sync(w.t.Context(), w.in)
+	report, err := provider.NewReconciler(w.Cloud, w.cluster, &provider.Options{AllowEmpty: true}).Sync(w.t.Context(), w.in)
 	w.must(err)
 	if len(report.Plan().Steps) > 0 {
 		w.t.Errorf("seed %d: not at rest:\n%v", w.seed, report.Plan())

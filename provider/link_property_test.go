@@ -238,7 +238,7 @@ func (w *linkWorld) misfortune() {
 func (w *linkWorld) sync() provider.Report {
 	before := w.state()
 	consent := w.consent(before)
-	report, _ := provider.NewReconciler(w.cloud, w.cluster, &provider.Options{Clock: w.cloud.Clock(), MaxRemovals: -1}).Sync(w.t.Context(), w.in)
+	report, _ := provider.NewReconciler(w.cloud, w.cluster, &provider.Options{Clock: w.cloud.Clock(), MaxRemovals: -1, AllowEmpty: true}).Sync(w.t.Context(), w.in)
 	after := w.state()
 	for _, p := range before.PrivateLinkServices {
 		if p.Connected() == 0 || connectedStill(after, p.PrivateLinkService) {

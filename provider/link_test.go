@@ -28,7 +28,7 @@ func linkCloud(t *testing.T, strict bool) (*fake.Cloud, func(...corev1.Service) 
 		t.Fatal(err)
 	}
 	c.AddGroup(armid.Group(cluster.Subscription, "links"), "westeurope")
-	loop := provider.NewReconciler(c, cluster, &provider.Options{Clock: c.Clock(), MaxRemovals: -1})
+	loop := provider.NewReconciler(c, cluster, &provider.Options{Clock: c.Clock(), MaxRemovals: -1, AllowEmpty: true})
 	return c, func(services ...corev1.Service) (provider.Report, error) {
 		return loop.Sync(t.Context(), lb.Objects{Services: services, Nodes: lbtest.Nodes(1)})
 	}

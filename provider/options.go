@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/azlb/azlb/internal/safelog"
 	"github.com/azlb/azlb/lb"
 )
 
@@ -48,6 +49,9 @@ type Options struct {
 	// MaxRemovals is the removal guard of [Reconciler.Sync]: how many Services may lose what they have in one call, unless that is half of
 	// them or less. Zero means 10; negative: any number.
 	MaxRemovals int
+	// AllowEmpty lets [Reconciler.Sync] take an input without any Service for what it says: everything of all Services is to go, as far as
+	// MaxRemovals lets it. Without it such an input is [ErrNoInput].
+	AllowEmpty bool
 }
 
 // Clock is the time as far as waiting is concerned.
@@ -96,6 +100,7 @@ func (o *Options) withDefaults() Options {
 	if all.Logger == nil {
 		all.Logger = slog.New(slog.DiscardHandler)
 	}
+	all.Logger = safelog.Wrap(all.Logger)
 	if all.OnEvent == nil {
 		all.OnEvent = func(Event) {}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 )
@@ -41,9 +42,9 @@ func ParseError(status int, header http.Header, body []byte) *OpError {
 	code, text := innermost(nodes), message(nodes)
 	kind, remedy := classifyText(status, code, text)
 	e := &OpError{
-		Kind: kind, Code: code, Status: status, Remedy: remedy, Named: named(nodes),
+		Kind: kind, Code: safetext.Quote(code), Status: status, Remedy: remedy, Named: named(nodes),
 		RetryAfter: max(headerDelay(header), messageDelay(nodes)),
-		Err:        errors.New(text),
+		Err:        errors.New(safetext.Quote(text)),
 	}
 	if text == "" {
 		e.Err = errors.New(strings.TrimSpace("HTTP " + strconv.Itoa(status) + " " + http.StatusText(status)))

@@ -81,8 +81,8 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 // Sync brings everything in step: it reads, plans and carries the plan out, and plans again, at most three times, where Azure turned out to
 // be different from what was read. A Service that ARM refuses something is held and the rest goes through in the same call.
 //
-// in must hold all Services of the cluster; one that is missing loses what it has. Input without any Service and Node is [ErrNoInput]. If
-// more Services than Options.MaxRemovals, and more than half of those that have something, would lose it, nothing is removed, the rest is
+// in must hold all Services of the cluster; one that is missing loses what it has. Input without any Service is [ErrNoInput], and
+// nothing is read or written, unless Options.AllowEmpty or lb.Objects.KeepGone says that nothing is lost by mistake. If more Services than Options.MaxRemovals, and more than half of those that have something, would lose it, nothing is removed, the rest is
 // done and the error is a [RemovalError].
 //
 // The error joins a [ServiceError] for each Service that ARM refused something, the errors of steps, and the guard's. Findings alone, of
@@ -90,7 +90,7 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 // The report is filled as far as the call came, also when there is an error. It has the rounds that the call was part of, with what was
 // planned for others in them.
 func (r *Reconciler) Sync(ctx context.Context, in lb.Objects) (Report, error) {
-	if len(in.Services) == 0 && len(in.Nodes) == 0 {
+	if len(in.Services) == 0 && !in.KeepGone && !r.opts.AllowEmpty {
 		return Report{}, ErrNoInput
 	}
 	c := newCall(ctx, syncing, in, types.NamespacedName{})

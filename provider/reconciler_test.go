@@ -277,11 +277,19 @@ func TestSyncReadsAgain(t *testing.T) {
 
 func TestSyncRefusesNoInput(t *testing.T) {
 	w, _ := newWorld(0)
-	if _, err := w.reconciler(nil).Sync(t.Context(), lb.Objects{}); !errors.Is(err, ErrNoInput) || w.reads > 0 {
-		t.Errorf("%v after %d reads", err, w.reads)
+	nodes := lb.Objects{Nodes: []corev1.Node{{}}}
+	for name, in := range map[string]lb.Objects{"nothing": {}, "nodes alone": nodes} {
+		if _, err := w.reconciler(nil).Sync(t.Context(), in); !errors.Is(err, ErrNoInput) || w.reads > 0 || w.puts > 0 {
+			t.Errorf("%s: %v after %d reads and %d writes, want %v before any", name, err, w.reads, w.puts, ErrNoInput)
+		}
+		if _, err := w.reconciler(&Options{AllowEmpty: true}).Sync(t.Context(), in); err != nil {
+			t.Errorf("%s, allowed: %v", name, err)
+		}
+		w.reads, w.puts = 0, 0
 	}
-	if _, err := w.reconciler(nil).Sync(t.Context(), lb.Objects{Nodes: []corev1.Node{{}}}); err != nil {
-		t.Errorf("a node alone: %v", err)
+	nodes.KeepGone = true
+	if _, err := w.reconciler(nil).Sync(t.Context(), nodes); err != nil {
+		t.Errorf("nothing that could be lost: %v", err)
 	}
 }
 
@@ -294,7 +302,7 @@ func TestSyncSaysWhatTheGuardKept(t *testing.T) {
 	}
 	w, in = newWorld(2)
 	w.over = ErrRemovalGuard
-	if _, err := w.reconciler(&Options{MaxRemovals: -1}).Sync(t.Context(), in); err != nil {
+	if _, err := w.reconciler(&Options{MaxRemovals: -1, AllowEmpty: true}).Sync(t.Context(), in); err != nil {
 		t.Errorf("switched off: %v", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/azlb/azlb/examples/internal/manifest"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 )
 
@@ -26,6 +28,7 @@ type tool struct {
 // flags are the values of the flags of all commands.
 type flags struct {
 	files       []string
+	recursive   bool
 	cloudConfig string
 	clusterName string
 	policy      string
@@ -40,6 +43,7 @@ type flags struct {
 	strict    bool
 
 	noDelete    bool
+	allowEmpty  bool
 	maxRemovals int
 	parallel    int
 
@@ -55,12 +59,16 @@ type flags struct {
 
 // complain prints an error, one line per joined one.
 func (t *tool) complain(err error) {
-	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(t.stderr, "azlb:", strings.TrimRight(line, "\n"))
+	for _, line := range safetext.Lines(err) {
+		fmt.Fprintln(t.stderr, "azlb:", line)
 	}
 }
 
-func (t *tool) printf(format string, args ...any) { fmt.Fprintf(t.stdout, format, args...) }
+// printf writes to stdout. Whatever the arguments are is quoted: they come from annotations, names and messages of Azure.
+func (t *tool) printf(format string, args ...any) { safetext.Fprintf(t.stdout, format, args...) }
+
+// tell is printf to stderr.
+func (t *tool) tell(format string, args ...any) { safetext.Fprintf(t.stderr, format, args...) }
 
 // logger returns where the library logs to: stderr with -v, else nowhere.
 func (t *tool) logger() *slog.Logger {
@@ -103,6 +111,19 @@ func (t *tool) outputFlag(c *cobra.Command, forms ...string) {
 func (t *tool) fileFlag(c *cobra.Command) {
 	c.Flags().StringArrayVarP(&t.flags.files, "filename", "f", nil,
 		"manifests: a `file`, a directory or - for stdin; may be given several times")
+	c.Flags().BoolVarP(&t.flags.recursive, "recursive", "R", false,
+		"read the folders below directories too (default: a directory that has manifests there is refused)")
+}
+
+// manifests reads files and directories as the flags say.
+func (t *tool) manifests() manifest.Reader { return manifest.Reader{Recursive: t.flags.recursive} }
+
+// advise says with which flag to insist, where an error has one.
+func advise(err error) error {
+	if errors.Is(err, manifest.ErrFolders) {
+		return errors.Join(err, errors.New("-R reads the folders too; or name with -f the files that are the whole cluster"))
+	}
+	return err
 }
 
 // moreFiles takes arguments as files.
@@ -155,6 +176,8 @@ func (t *tool) syncFlags(c *cobra.Command) {
 		"keep what Services have that are not in the manifests, or are not of type LoadBalancer any more")
 	f.IntVar(&t.flags.maxRemovals, "max-removals", 10,
 		"remove nothing if more than `n` Services, and more than half of them, would lose what they have; -1: any number")
+	f.BoolVar(&t.flags.allowEmpty, "allow-empty", false,
+		"take manifests without any Service for a cluster that has none, so that all of them lose what they have (default: refuse)")
 	f.IntVar(&t.flags.parallel, "parallel", 0, "at most `n` writes at a time (default 8; 1 with --fake)")
 }
 

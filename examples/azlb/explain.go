@@ -37,7 +37,7 @@ func (t *tool) explain(ctx context.Context, which string, files []string) error 
 	if err != nil {
 		return err
 	}
-	t.flags.maxRemovals = -1
+	t.flags.maxRemovals, t.flags.allowEmpty = -1, true // nothing is removed
 	j, err := t.prepare(files)
 	if err != nil {
 		return err

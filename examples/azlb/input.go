@@ -15,13 +15,13 @@ import (
 
 // objects reads the manifests. Anything wrong with any of them is an error: a Service that is not there is one to delete.
 func (t *tool) objects() (lb.Objects, error) {
-	set, err := manifest.Load(t.flags.files, t.stdin)
+	set, err := t.manifests().Load(t.flags.files, t.stdin)
 	if err != nil {
-		return lb.Objects{}, err
+		return lb.Objects{}, advise(err)
 	}
 	if t.flags.verbose {
 		for _, s := range set.Skipped {
-			fmt.Fprintln(t.stderr, "skipped", s)
+			t.tell("skipped %s\n", s)
 		}
 	}
 	t.madeUp(set.Objects)
@@ -39,8 +39,7 @@ func (t *tool) madeUp(in lb.Objects) {
 		}
 	}
 	if len(names) > 0 && !t.flags.fake && t.flags.cloudConfig != "" {
-		fmt.Fprintf(t.stderr, "azlb: without metadata.uid, so uid and node ports are made up and will not be those of the cluster: %s\n",
-			firstFew(names, 5))
+		t.tell("azlb: without metadata.uid, so uid and node ports are made up and will not be those of the cluster: %s\n", firstFew(names, 5))
 	}
 }
 

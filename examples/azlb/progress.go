@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/provider"
 )
 
@@ -84,11 +85,11 @@ func (p *progress) event(e provider.Event) {
 	case provider.StepStarted:
 		p.running[e.Index] = operation(e.Step.Op) + " " + e.Step.Op.Target().Name()
 	case provider.StepRetried:
-		fmt.Fprintf(p.out, "waiting   %s %s: again in %v: %v\n", operation(e.Step.Op), label(e.Step.Op.Target()), e.Wait, e.Err)
+		safetext.Fprintf(p.out, "waiting   %s %s: again in %v: %v\n", operation(e.Step.Op), label(e.Step.Op.Target()), e.Wait, e.Err)
 	case provider.StepDone:
 		p.stepDone(e)
 	case provider.ServiceRejected:
-		fmt.Fprintf(p.out, "held      %s: refused; the rest goes on\n", e.Service)
+		safetext.Fprintf(p.out, "held      %s: refused; the rest goes on\n", e.Service)
 	}
 	p.draw()
 }
@@ -110,9 +111,9 @@ func (p *progress) planned(e provider.Planned) {
 func (p *progress) stepDone(e provider.StepDone) {
 	delete(p.running, e.Index)
 	p.done++
-	fmt.Fprintf(p.out, "%-9s [%d/%d] %s %s%s\n", e.State, p.done, p.total, operation(e.Step.Op), label(e.Step.Op.Target()), took(e.Took))
+	safetext.Fprintf(p.out, "%-9s [%d/%d] %s %s%s\n", e.State, p.done, p.total, operation(e.Step.Op), label(e.Step.Op.Target()), took(e.Took))
 	if e.Err != nil {
-		fmt.Fprintf(p.out, "          %v\n", e.Err)
+		safetext.Fprintf(p.out, "          %v\n", e.Err)
 	}
 }
 
@@ -140,6 +141,6 @@ func (p *progress) draw() {
 	for _, i := range slices.Sorted(maps.Keys(p.running)) {
 		names = append(names, p.running[i])
 	}
-	line := []rune(fmt.Sprintf("[%d/%d] %v  %s", p.done, p.total, time.Since(p.began).Round(time.Second), strings.Join(names, ", ")))
+	line := []rune(safetext.Sprintf("[%d/%d] %v  %s", p.done, p.total, time.Since(p.began).Round(time.Second), strings.Join(names, ", ")))
 	fmt.Fprintf(p.out, "\r\x1b[K%s", string(line[:min(len(line), p.wide-1)]))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
@@ -153,8 +155,13 @@ func newServiceResult(s provider.ServiceReport) serviceResult {
 
 // printJSON writes v to stdout.
 func (t *tool) printJSON(v any) error {
-	e := json.NewEncoder(t.stdout)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := t.stdout.Write(safetext.JSON(b.Bytes()))
+	return err
 }

@@ -18,7 +18,8 @@ func (t *tool) planCommand() *cobra.Command {
 		Long: `Show what apply would do: every write with its changes, reasons and risks, in the order in which they would be made, what is wrong with
 Services, and what it would cost. Nothing is written.
 
-The manifests together are the complete cluster: a Service that is not among them is one to delete.
+The manifests together are the complete cluster: a Service that is not among them is one to delete. What looks like a part of one is refused:
+manifests without any Service (--allow-empty insists), and folders below a directory that would not be read (-R reads them).
 
 Exit code 0: nothing to do. 2: changes. 1: an error, also of a single Service.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return t.sync(cmd.Context(), args, true) },
@@ -38,7 +39,8 @@ func (t *tool) applyCommand() *cobra.Command {
 		Long: `Plan, then carry the plan out. The plan and the result go to stdout, progress to stderr. An interrupt (Ctrl-C) lets the write in flight
 end, and says what was done and what was not; running apply again goes on from there.
 
-The manifests together are the complete cluster: a Service that is not among them loses what it has.
+The manifests together are the complete cluster: a Service that is not among them loses what it has. What looks like a part of one is refused:
+manifests without any Service (--allow-empty insists), and folders below a directory that would not be read (-R reads them).
 
 Exit code 0: all done. 1: an error, also of a single Service.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return t.sync(cmd.Context(), args, false) },
@@ -71,9 +73,6 @@ func (t *tool) sync(ctx context.Context, args []string, dry bool) error {
 	progress := t.newProgress(j)
 	j.report, j.err = provider.NewReconciler(j.azure, j.cluster, t.options(j, progress)).Sync(ctx, j.in)
 	progress.stop()
-	if errors.Is(j.err, provider.ErrNoInput) {
-		j.err = fmt.Errorf("%w: name the manifests of the whole cluster, nodes included; an empty cluster would lose everything", j.err)
-	}
 	dumped := j.azure.finish()
 	if err := t.print(ctx, j); err != nil {
 		return errors.Join(err, dumped)
@@ -89,6 +88,10 @@ func (t *tool) prepare(args []string) (*job, error) {
 	in, err := t.objects()
 	if err != nil {
 		return nil, err
+	}
+	if len(in.Services) == 0 && !t.flags.allowEmpty && !t.flags.noDelete {
+		return nil, errors.Join(fmt.Errorf("%w: name the manifests of the whole cluster", provider.ErrNoInput),
+			errors.New("--allow-empty insists: every Service that has something loses it; --no-delete keeps it"))
 	}
 	cluster, config, err := t.config()
 	if err != nil {
@@ -115,6 +118,7 @@ func (t *tool) options(j *job, p *progress) *provider.Options {
 	}
 	return &provider.Options{
 		Parallel: parallel, Clock: j.azure.clock, Logger: t.logger(), OnEvent: p.event, DryRun: j.dry, MaxRemovals: t.flags.maxRemovals,
+		AllowEmpty: t.flags.allowEmpty,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
@@ -66,7 +67,7 @@ func (t *tool) printServices(r result) {
 		if s.Error != "" {
 			outcome = "error"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", name, addresses(s.Status), outcome)
+		safetext.Fprintf(w, "%s\t%s\t%s\n", name, addresses(s.Status), outcome)
 	}
 	if err := w.Flush(); err != nil {
 		t.complain(err)
@@ -123,7 +124,7 @@ func (t *tool) printInterrupted(ctx context.Context, j *job) {
 	if ctx.Err() == nil || j.err == nil || j.dry {
 		return
 	}
-	fmt.Fprintln(t.stderr, "azlb: interrupted; apply again to go on")
+	t.tell("azlb: interrupted; apply again to go on\n")
 	for _, round := range j.report.Rounds {
 		for i, s := range round.Steps {
 			op := round.Plan.Steps[i].Op
@@ -131,7 +132,7 @@ func (t *tool) printInterrupted(ctx context.Context, j *job) {
 				provider.StateDone: "done", provider.StateUnchanged: "done", provider.StateFailed: "failed",
 				provider.StateUnknown: "perhaps done", provider.StateSkipped: "not done",
 			}[s.State]
-			fmt.Fprintf(t.stderr, "  %-12s  %s %s\n", text, operation(op), label(op.Target()))
+			t.tell("  %-12s  %s %s\n", text, operation(op), label(op.Target()))
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/examples/internal/manifest"
+	"github.com/azlb/azlb/internal/safetext"
 )
 
 // translateFlags are the flags of translate alone.
@@ -113,7 +113,7 @@ func (t *tool) translate(flags translateFlags, args []string) error {
 	for _, text := range texts {
 		out, err := translateText(text.data, opts, r.add)
 		if err != nil {
-			return fmt.Errorf("%s: %w", text.name, err)
+			return fmt.Errorf("%s: %w", safetext.Quote(text.name), err)
 		}
 		parts = append(parts, out)
 	}
@@ -124,7 +124,9 @@ func (t *tool) translate(flags translateFlags, args []string) error {
 	if t.flags.output == "json" {
 		return t.printJSON(r)
 	}
-	t.printf("%s", r.Manifests)
+	if _, err := io.WriteString(t.stdout, r.Manifests); err != nil {
+		return err
+	}
 	return r.print(t.stderr)
 }
 
@@ -140,9 +142,11 @@ func (t *tool) texts() ([]text, error) {
 	set := &manifest.Set{}
 	var errs []error
 	for _, path := range t.flags.files {
-		files, err := filesOf(path)
-		if errs = append(errs, err); err != nil {
-			continue
+		files := []string{path}
+		if path != "-" {
+			var err error
+			files, err = t.manifests().Files(path)
+			errs = append(errs, err)
 		}
 		for _, file := range files {
 			name, data, err := t.read(file)
@@ -153,7 +157,7 @@ func (t *tool) texts() ([]text, error) {
 			list = append(list, text{name, data})
 		}
 	}
-	return list, errors.Join(errs...)
+	return list, advise(errors.Join(errs...))
 }
 
 func (t *tool) read(file string) (string, []byte, error) {
@@ -163,28 +167,6 @@ func (t *tool) read(file string) (string, []byte, error) {
 	}
 	data, err := os.ReadFile(file)
 	return file, data, err
-}
-
-// filesOf returns the manifests that a path stands for.
-func filesOf(path string) ([]string, error) {
-	if path == "-" {
-		return []string{path}, nil
-	}
-	info, err := os.Stat(path)
-	if err != nil || !info.IsDir() {
-		return []string{path}, err
-	}
-	entries, err := os.ReadDir(path)
-	var files []string
-	for _, e := range entries {
-		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(e.Name()))) {
-			files = append(files, filepath.Join(path, e.Name()))
-		}
-	}
-	if err == nil && files == nil {
-		err = fmt.Errorf("%s: no file ends in .yaml, .yml or .json", path)
-	}
-	return files, err
 }
 
 // joined puts the texts of several files together, as documents of one.
@@ -239,7 +221,7 @@ func (r *translation) print(out io.Writer) error {
 		if len(s.Findings) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "%s\n", s.Service)
+		safetext.Fprintf(&b, "%s\n", s.Service)
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "  SEVERITY\tSETTING\tBECOMES\tNOTE")
 		for _, f := range s.Findings {
@@ -247,16 +229,16 @@ func (r *translation) print(out io.Writer) error {
 			if becomes == "" {
 				becomes = "–"
 			}
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Severity, f.setting, becomes, f.Error)
+			safetext.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Severity, f.setting, becomes, f.Error)
 		}
 		if err := w.Flush(); err != nil {
 			return err
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "%s: %s, %s", plural(len(r.Services), "Service"), plural(r.Errors, "error"), plural(r.Warnings, "warning"))
+	safetext.Fprintf(&b, "%s: %s, %s", plural(len(r.Services), "Service"), plural(r.Errors, "error"), plural(r.Warnings, "warning"))
 	if r.NeedPerson > 0 {
-		fmt.Fprintf(&b, "; %s for a person to look at", plural(r.NeedPerson, "finding"))
+		safetext.Fprintf(&b, "; %s for a person to look at", plural(r.NeedPerson, "finding"))
 	}
 	b.WriteString("\n")
 	_, err := out.Write(b.Bytes())

@@ -3,30 +3,56 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 )
 
 // translateText translates the Services in one file. What is not of a Service, and what of one stays, keeps its bytes.
 func translateText(data []byte, opts *annotations.AWSOptions, found func(string, []annotations.AWSFinding)) (string, error) {
 	var out strings.Builder
+	line := 1
 	for _, part := range documents(string(data)) {
 		text, err := translateDocument(part, opts, found)
 		if err != nil {
+			return "", errors.New(safetext.Reason(err, []byte(part), line))
+		}
+		if text, err = visible(text, line); err != nil {
 			return "", err
 		}
 		out.WriteString(text)
+		line += strings.Count(part, "\n")
 	}
 	return out.String(), nil
+}
+
+// visible returns a document that begins at a line of its file with what nobody sees in it written as escapes, as JSON can. In YAML they would
+// mean something else, so there it is an error.
+func visible(text string, line int) (string, error) {
+	if strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(text, "---")), "{") {
+		return string(safetext.JSON([]byte(text))), nil
+	}
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			line++
+		case r == '\r' || r == '\t' || r == '\ufeff' || unicode.IsSpace(r) && !unicode.IsControl(r) || unicode.Is(unicode.Variation_Selector, r):
+		case !safetext.Printable(string(r)):
+			return "", fmt.Errorf("line %d: a character that nobody sees, %U: write the text in double quotes, with \"%s\" in its place", line, r, safetext.Quote(string(r)))
+		}
+	}
+	return text, nil
 }
 
 // documents cuts a file before each line that separates documents.

@@ -128,8 +128,13 @@ func (c *controller) sync(ctx context.Context, in lb.Objects) (ctrl.Result, erro
 		}
 	}
 	report, err := c.azure.Sync(ctx, in)
-	if stopped(ctx, err) || errors.Is(err, provider.ErrNoInput) {
+	if stopped(ctx, err) {
 		return ctrl.Result{}, nil
+	}
+	if errors.Is(err, provider.ErrNoInput) {
+		// A cache that is not filled, or one of namespaces that have no Service: nothing was read or written.
+		ctrl.LoggerFrom(ctx).Info("nothing is brought in step", "reason", err.Error())
+		return ctrl.Result{RequeueAfter: resync}, nil
 	}
 	var told []error
 	for i := range in.Services {

@@ -97,7 +97,7 @@ func newTale(out io.Writer) (*tale, error) {
 	if err := t.azure.Load(seedJSON); err != nil {
 		return nil, fmt.Errorf("seed.json: %w", err)
 	}
-	t.loop = provider.NewReconciler(t.azure, cluster, &provider.Options{Clock: t.azure.Clock(), Parallel: 1, OnEvent: t.event})
+	t.loop = provider.NewReconciler(t.azure, cluster, &provider.Options{Clock: t.azure.Clock(), Parallel: 1, OnEvent: t.event, AllowEmpty: true})
 	return t, nil
 }
 

@@ -31,6 +31,7 @@ func newTour(azure *fake.Cloud, cluster lb.Cluster, in lb.Objects, out io.Writer
 		Clock:       azure.Clock(), // waiting takes no time
 		Parallel:    1,             // one write at a time, so that the output is always the same
 		MaxRemovals: -1,            // the last act deletes everything on purpose
+		AllowEmpty:  true,          // and there is no other Service here, as there is in a cluster
 		OnEvent:     t.event,
 	})
 	return t

@@ -127,7 +127,7 @@ func (r *run) reconciler() *provider.Reconciler { return r.reconcilerOf(r.watch)
 
 func (r *run) reconcilerOf(p provider.Provider) *provider.Reconciler {
 	return provider.NewReconciler(p, r.Cluster, &provider.Options{
-		Parallel: 1, Clock: r.Cloud.Clock(), OnEvent: r.onEvent, MaxRemovals: -1,
+		Parallel: 1, Clock: r.Cloud.Clock(), OnEvent: r.onEvent, MaxRemovals: -1, AllowEmpty: true,
 		Jitter: rand.New(rand.NewPCG(r.Seed, 0x71773)).Float64,
 	})
 }

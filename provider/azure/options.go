@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/tracing"
 
+	"github.com/azlb/azlb/internal/safelog"
 	"github.com/azlb/azlb/provider"
 )
 
@@ -100,6 +101,7 @@ func (o *Options) withDefaults() Options {
 	if all.Logger == nil {
 		all.Logger = slog.New(slog.DiscardHandler)
 	}
+	all.Logger = safelog.Wrap(all.Logger)
 	if all.Observer == nil {
 		all.Observer = func(Call) {}
 	}

@@ -49,7 +49,7 @@ func newDay(t *testing.T, services int, budget provider.Budget) *day {
 	}
 	cluster := lbtest.Cluster()
 	cluster.Limits.RulesPerInterface = 2000
-	d.r = provider.NewReconciler(backend, cluster, &provider.Options{MaxRemovals: -1, Parallel: 300})
+	d.r = provider.NewReconciler(backend, cluster, &provider.Options{MaxRemovals: -1, AllowEmpty: true, Parallel: 300})
 	return d
 }
 

@@ -2,7 +2,9 @@
 // YAML or JSON documents, List kinds included.
 //
 // It is strict, since a Service that was misread is a Service to delete: a field that the API does not know, a value of the wrong type, a
-// key or an object given twice and a document that cannot be read are errors. Every [Error] says where it is.
+// key or an object given twice, a document that cannot be read or is no Kubernetes object, and folders with manifests in them that are not
+// read are errors. Every [Error] says where it is, and nothing of what is in the document but kind, name and field: it may be a secret that
+// is in the wrong place.
 package manifest
 
 import (
@@ -11,8 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,13 +22,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 )
 
 // What can be wrong with a manifest, besides what the decoder says.
 var (
+	ErrObject    = errors.New("not a Kubernetes object")
+	ErrSyntax    = errors.New("cannot be read")
 	ErrKind      = errors.New("unknown kind")
 	ErrName      = errors.New("metadata.name: required")
 	ErrDuplicate = errors.New("given twice")
@@ -47,7 +51,7 @@ func (e *Error) Error() string {
 	if e.Object != "" {
 		where += ": " + e.Object
 	}
-	return where + ": " + e.Err.Error()
+	return safetext.Quote(where) + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause.
@@ -63,57 +67,39 @@ type Set struct {
 }
 
 // Load reads files, all manifests of directories, and stdin where a path is -. It goes on after an error and joins all of them.
-func Load(paths []string, stdin io.Reader) (*Set, error) {
+func Load(paths []string, stdin io.Reader) (*Set, error) { return Reader{}.Load(paths, stdin) }
+
+// Reader reads manifests. The zero value reads no folders below a directory, and refuses a directory that has manifests there.
+type Reader struct {
+	// Recursive reads the folders below directories too.
+	Recursive bool
+}
+
+// Load is [Load] with the settings of r.
+func (r Reader) Load(paths []string, stdin io.Reader) (*Set, error) {
 	set := &Set{}
 	var errs []error
 	for _, path := range paths {
-		errs = append(errs, set.load(path, stdin))
+		errs = append(errs, r.load(set, path, stdin))
 	}
 	return set, errors.Join(errs...)
 }
 
-func (s *Set) load(path string, stdin io.Reader) error {
+func (r Reader) load(set *Set, path string, stdin io.Reader) error {
 	if path == "-" {
 		data, err := io.ReadAll(stdin)
-		return errors.Join(err, s.Add("stdin", data))
+		return errors.Join(err, set.Add("stdin", data))
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	files := []string{path}
-	if info.IsDir() {
-		if files, err = manifestsIn(path); err != nil {
-			return err
-		}
-	}
-	var errs []error
+	files, err := r.Files(path)
+	errs := []error{err}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		errs = append(errs, err)
 		if err == nil {
-			errs = append(errs, s.Add(file, data))
+			errs = append(errs, set.Add(file, data))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// manifestsIn lists the YAML and JSON files of a directory, not those below it, by name.
-func manifestsIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for _, e := range entries {
-		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(e.Name()))) {
-			files = append(files, filepath.Join(dir, e.Name()))
-		}
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: no file ends in .yaml, .yml or .json", dir)
-	}
-	return files, nil
 }
 
 // Add reads the documents in data. file is what errors call it. What could be read is in s even if there is an error.
@@ -121,7 +107,7 @@ func (s *Set) Add(file string, data []byte) error {
 	var errs []error
 	for _, doc := range split(data) {
 		at := &Error{File: file, Document: doc.number, Line: doc.line}
-		errs = append(errs, s.decode(at, doc.data))
+		errs = append(errs, s.decode(at, "", doc.data))
 	}
 	return errors.Join(errs...)
 }
@@ -136,38 +122,123 @@ var decoder, scheme = func() (runtime.Decoder, *runtime.Scheme) {
 	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer(), scheme
 }()
 
-// decode adds the object in one document, or the items of a list. at is copied for each error.
-func (s *Set) decode(at *Error, data []byte) error {
-	object, kind, err := decoder.Decode(data, nil, nil)
-	if runtime.IsNotRegisteredError(err) {
-		return s.other(at, data, err)
+// decode adds the object in one document, or the items of a list, of which field is one. at is copied for each error.
+func (s *Set) decode(at *Error, field string, data []byte) error {
+	meta, err := typeOf(data)
+	if err != nil {
+		return at.because(inItem(field, at.reason(err, data)))
 	}
+	kind := meta.GroupVersionKind()
+	switch {
+	case kind.Kind == "" || kind.Version == "":
+		return at.because(inItem(field, fmt.Errorf("%w: %s", ErrObject, missing(meta))))
+	case !scheme.Recognizes(kind) && scheme.IsGroupRegistered(kind.Group):
+		return at.because(inItem(field, fmt.Errorf("%w %s of %s", ErrKind, shown(kind.Kind, kindWord), shown(meta.APIVersion, versionWord))))
+	case !reads(kind):
+		s.Skipped = append(s.Skipped, safetext.Sprintf("%s: document %d: %s of %s", at.File, at.Document, shown(kind.Kind, kindWord), shown(meta.APIVersion, versionWord)))
+		return nil
+	}
+	object, _, err := decoder.Decode(data, nil, nil)
 	if strict, ok := runtime.AsStrictDecodingError(err); ok {
-		at.Object = title(object, kind)
+		at.Object = title(object, kind.Kind)
 		var errs []error
 		for _, err := range strict.Errors() {
-			errs = append(errs, at.because(err))
+			errs = append(errs, at.because(inItem(field, errors.New(safetext.Reason(err, data, at.Line)))))
 		}
 		return errors.Join(errs...)
 	}
 	if err != nil {
-		return at.because(err)
+		at.Object = kind.Kind
+		return at.because(inItem(field, at.reason(err, data)))
 	}
-	return s.add(at, object, kind)
+	return s.add(at, object, kind.Kind)
 }
 
-// other deals with a kind that the scheme does not know: one of a group that it knows is a mistake, any other is none of our business.
-func (s *Set) other(at *Error, data []byte, err error) error {
+// typeOf reads what an object says of itself.
+func typeOf(data []byte) (metav1.TypeMeta, error) {
+	fields, err := fieldsOf(data)
+	if err != nil {
+		return metav1.TypeMeta{}, err
+	}
 	var meta metav1.TypeMeta
-	if body, bad := utilyaml.ToJSON(data); bad != nil || json.Unmarshal(body, &meta) != nil {
-		return at.because(err)
+	for name, field := range map[string]*string{"apiVersion": &meta.APIVersion, "kind": &meta.Kind} {
+		if len(fields[name]) > 0 && json.Unmarshal(fields[name], field) != nil {
+			return metav1.TypeMeta{}, fmt.Errorf("%w: %s: want a text", ErrObject, name)
+		}
 	}
-	kind := meta.GroupVersionKind()
-	if scheme.IsGroupRegistered(kind.Group) {
-		return at.because(fmt.Errorf("%w %s of %s", ErrKind, kind.Kind, meta.APIVersion))
+	return meta, nil
+}
+
+// fieldsOf returns the fields of an object, none if data is something else, such as a list. The error is that of the parser.
+func fieldsOf(data []byte) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(data, &fields) == nil {
+		return fields, nil
 	}
-	s.Skipped = append(s.Skipped, fmt.Sprintf("%s: document %d: %s of %s", at.File, at.Document, kind.Kind, meta.APIVersion))
-	return nil
+	body, err := yaml.YAMLToJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	_ = json.Unmarshal(body, &fields) // a list or a text has none
+	return fields, nil
+}
+
+// missing says what a document lacks for being an object.
+func missing(meta metav1.TypeMeta) string {
+	switch {
+	case meta.Kind != "":
+		return "no apiVersion"
+	case meta.APIVersion != "":
+		return "no kind"
+	default:
+		return "neither apiVersion nor kind"
+	}
+}
+
+// reads reports whether objects of this kind are read. Of all others nothing but their kind is looked at.
+func reads(kind schema.GroupVersionKind) bool {
+	switch strings.TrimSuffix(kind.Kind, "List") {
+	case "", "Service", "Node", "Namespace":
+		return kind.Group == ""
+	case "EndpointSlice":
+		return kind.Group == discoveryv1.GroupName
+	default:
+		return false
+	}
+}
+
+// What kinds, versions and names look like. Anything else in their place is not shown.
+var (
+	kindWord    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,62}$`)
+	versionWord = regexp.MustCompile(`^[a-z0-9.-]{1,253}(/[a-z0-9]{1,63})?$`)
+	nameWord    = regexp.MustCompile(`^[a-z0-9.-]{1,253}$`)
+)
+
+// shown returns text if it looks as it should.
+func shown(text string, like *regexp.Regexp) string {
+	if like.MatchString(text) {
+		return text
+	}
+	return "(not shown)"
+}
+
+// reason is err without anything of the document. A text that is not one of ours is the decoder's.
+func (e *Error) reason(err error, data []byte) error {
+	if errors.Is(err, ErrObject) {
+		return err
+	}
+	if fields := wrongAnnotations(data); len(fields) > 0 {
+		return errors.Join(fields...)
+	}
+	return fmt.Errorf("%w: %s", ErrSyntax, safetext.Reason(err, data, e.Line))
+}
+
+// inItem says which item of a list it is that is wrong.
+func inItem(field string, err error) error {
+	if field == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", field, err)
 }
 
 // because returns a copy of e with a cause.
@@ -178,12 +249,12 @@ func (e *Error) because(err error) error {
 }
 
 // add adds one decoded object.
-func (s *Set) add(at *Error, object runtime.Object, kind *schema.GroupVersionKind) error {
+func (s *Set) add(at *Error, object runtime.Object, kind string) error {
 	switch o := object.(type) {
 	case *corev1.List:
 		var errs []error
-		for _, item := range o.Items {
-			errs = append(errs, s.decode(&Error{File: at.File, Document: at.Document, Line: at.Line}, item.Raw))
+		for i, item := range o.Items {
+			errs = append(errs, s.decode(&Error{File: at.File, Document: at.Document, Line: at.Line}, fmt.Sprintf("items[%d]", i), item.Raw))
 		}
 		return errors.Join(errs...)
 	case *corev1.ServiceList:
@@ -195,16 +266,15 @@ func (s *Set) add(at *Error, object runtime.Object, kind *schema.GroupVersionKin
 	case *corev1.NamespaceList:
 		return addItems(s, at, "Namespace", o.Items, &s.Objects.Namespaces)
 	case *corev1.Service:
-		return addItems(s, at, kind.Kind, []corev1.Service{*o}, &s.Objects.Services)
+		return addItems(s, at, kind, []corev1.Service{*o}, &s.Objects.Services)
 	case *corev1.Node:
-		return addItems(s, at, kind.Kind, []corev1.Node{*o}, &s.Objects.Nodes)
+		return addItems(s, at, kind, []corev1.Node{*o}, &s.Objects.Nodes)
 	case *discoveryv1.EndpointSlice:
-		return addItems(s, at, kind.Kind, []discoveryv1.EndpointSlice{*o}, &s.Objects.EndpointSlices)
+		return addItems(s, at, kind, []discoveryv1.EndpointSlice{*o}, &s.Objects.EndpointSlices)
 	case *corev1.Namespace:
-		return addItems(s, at, kind.Kind, []corev1.Namespace{*o}, &s.Objects.Namespaces)
+		return addItems(s, at, kind, []corev1.Namespace{*o}, &s.Objects.Namespaces)
 	default:
-		s.Skipped = append(s.Skipped, fmt.Sprintf("%s: document %d: %s", at.File, at.Document, title(object, kind)))
-		return nil
+		return at.because(fmt.Errorf("%w %s", ErrKind, shown(kind, kindWord)))
 	}
 }
 
@@ -224,7 +294,7 @@ func addItems[T any, P interface {
 		if object.GetNamespace() == "" && (kind == "Service" || kind == "EndpointSlice") {
 			object.SetNamespace(metav1.NamespaceDefault)
 		}
-		if err := s.claim(at, title(object, &schema.GroupVersionKind{Kind: kind})); err != nil {
+		if err := s.claim(at, object, kind); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -234,27 +304,28 @@ func addItems[T any, P interface {
 }
 
 // claim notes that an object was read, or says where it was read before.
-func (s *Set) claim(at *Error, object string) error {
+func (s *Set) claim(at *Error, object metav1.Object, kind string) error {
 	if s.places == nil {
 		s.places = map[string]string{}
 	}
-	if before, ok := s.places[object]; ok {
+	key := kind + " " + object.GetNamespace() + "/" + object.GetName()
+	if before, ok := s.places[key]; ok {
 		e := *at
-		e.Object = object
+		e.Object = title(object, kind)
 		return e.because(fmt.Errorf("%w: first in %s", ErrDuplicate, before))
 	}
-	s.places[object] = fmt.Sprintf("%s, document %d", at.File, at.Document)
+	s.places[key] = safetext.Sprintf("%s, document %d", at.File, at.Document)
 	return nil
 }
 
 // title names an object by kind, namespace and name as far as they are known.
-func title(object runtime.Object, kind *schema.GroupVersionKind) string {
-	name := ""
-	if o, ok := object.(metav1.Object); ok {
-		name = strings.TrimPrefix(o.GetNamespace()+"/"+o.GetName(), "/")
+func title(object any, kind string) string {
+	if o, ok := object.(metav1.Object); ok && o.GetName() != "" {
+		name := shown(o.GetName(), nameWord)
+		if o.GetNamespace() != "" {
+			name = shown(o.GetNamespace(), nameWord) + "/" + name
+		}
+		return kind + " " + name
 	}
-	if kind == nil {
-		return name
-	}
-	return strings.TrimSpace(kind.Kind + " " + name)
+	return kind
 }

@@ -1,13 +1,18 @@
 package manifest
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // service is a manifest of one Service, without anything before it.
@@ -73,9 +78,38 @@ func TestAdd(t *testing.T) {
 		},
 		{
 			name: "unknown field in a List", data: `{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Node","metadata":{"nam":"n1"}}]}`,
-			err: `f.yaml: document 1 (line 1): Node: unknown field "metadata.nam"`,
+			err: `f.yaml: document 1 (line 1): Node: items[0]: unknown field "metadata.nam"`,
 		},
-		{name: "key given twice", data: service("a") + "kind: Service\n", err: `f.yaml: document 1 (line 1): Service a: yaml: unmarshal errors:` + "\n" + `  line 9: key "kind" already set in map`},
+		{name: "key given twice", data: service("a") + "kind: Service\n", err: `f.yaml: document 1 (line 1): Service a: line 9: key "kind" is given twice`},
+		{
+			name: "broken YAML in the second document", data: service("a") + "---\nkind: [\n", want: "Service default/a",
+			err: "f.yaml: document 2 (line 10): cannot be read: line 10: did not find expected node content",
+		},
+		{name: "JSON that ends too early", data: `{"kind":"Service",`, err: "f.yaml: document 1 (line 1): cannot be read: line 1: did not find expected node content"},
+		{
+			name: "a file with credentials", data: `{"tenantId":"t","aadClientId":"x","aadClientSecret":"S3CRET-MARK"}`,
+			err: "f.yaml: document 1 (line 1): not a Kubernetes object: neither apiVersion nor kind",
+		},
+		{name: "a list", data: "- S3CRET-MARK\n", err: "f.yaml: document 1 (line 1): not a Kubernetes object: neither apiVersion nor kind"},
+		{name: "a text", data: "S3CRET-MARK", err: "f.yaml: document 1 (line 1): not a Kubernetes object: neither apiVersion nor kind"},
+		{name: "no version", data: "kind: Service\nmetadata: {name: a}\n", err: "f.yaml: document 1 (line 1): not a Kubernetes object: no apiVersion"},
+		{name: "a kind that is no text", data: "kind: {S3CRET-MARK: 1}\napiVersion: v1\n", err: "f.yaml: document 1 (line 1): not a Kubernetes object: kind: want a text"},
+		{
+			name: "no object in a List", data: `{"apiVersion":"v1","kind":"List","items":[` + node + `,{"aadClientSecret":"S3CRET-MARK"}]}`, want: "Node n1",
+			err: "f.yaml: document 1 (line 1): items[1]: not a Kubernetes object: neither apiVersion nor kind",
+		},
+		{
+			name: "annotations that are no texts",
+			data: strings.Replace(service("a"), "name: a", "name: a\n  annotations: {x/y: true, x/z: 4, S3CRET-MARK: []}", 1),
+			err: "f.yaml: document 1 (line 1): Service: cannot be read: metadata.annotations[(not shown)]: want a text\n" +
+				`cannot be read: metadata.annotations[x/y]: want a text, write "true" in quotes` + "\n" +
+				"cannot be read: metadata.annotations[x/z]: want a text, write the number in quotes",
+		},
+		{
+			name: "value of the wrong type", data: strings.Replace(service("a"), "port: 80", "port: S3CRET-MARK", 1),
+			err: "f.yaml: document 1 (line 1): Service: cannot be read: spec.ports.port: want a whole number, got string",
+		},
+		{name: "Secrets, which are not looked into", data: "apiVersion: v1\nkind: Secret\nmetadata: {name: S3CRET-MARK}\ndata: {x: S3CRET-MARK}\n", skipped: 1},
 		{name: "misspelt kind", data: "# c\n---\n" + strings.Replace(service("a"), "Service", "Servise", 1), err: "f.yaml: document 1 (line 3): unknown kind Servise of v1"},
 		{name: "no name", data: service(`""`), err: "f.yaml: document 1 (line 1): Service: metadata.name: required"},
 		{
@@ -177,12 +211,89 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// mark stands for a secret: nothing that looks like it has a place in a message.
+const mark = "S3CRET-MARK"
+
+// FuzzAdd reads anything, with a secret somewhere in it. Nothing that is said of it has the secret, and what is accepted is read again as it was.
 func FuzzAdd(f *testing.F) {
-	f.Add([]byte(service("a") + "---\n{}\n"))
-	f.Add([]byte(`{"kind":"List","apiVersion":"v1","items":[{}]}{}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Add([]byte(service("a")+"---\n{}\n"), uint16(40))
+	f.Add([]byte(`{"kind":"List","apiVersion":"v1","items":[{}]}{}`), uint16(9))
+	f.Add([]byte(`{"aadClientSecret":"`+mark+`"}`), uint16(0))
+	f.Add([]byte(strings.Replace(service("a"), "name: a", "name: a\n  creationTimestamp: x\n  annotations: {a: &b c, d: *e, ? [f] : g}", 1)), uint16(80))
+	f.Fuzz(func(t *testing.T, data []byte, at uint16) {
+		i := int(at) % (len(data) + 1)
+		with := slices.Concat(data[:i], []byte(mark), data[i:])
 		s := &Set{}
-		_ = s.Add("f", data)
+		err := s.Add("f", with)
+		if said := errorText(err) + strings.Join(s.Skipped, "\n"); strings.Contains(said, mark) {
+			t.Errorf("of %q it says\n%s", with, said)
+		}
+		s.Complete()
+		s = &Set{}
+		if s.Add("f", data) == nil {
+			checkRoundTrip(t, s)
+		}
 		s.Complete()
 	})
+}
+
+// checkRoundTrip writes what was read, and reads it again.
+func checkRoundTrip(t *testing.T, s *Set) {
+	t.Helper()
+	var text []byte
+	write := func(object runtime.Object, version, kind string) {
+		object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(version, kind))
+		data, err := json.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(append(text, data...), '\n')
+	}
+	for i := range s.Objects.Services {
+		write(&s.Objects.Services[i], "v1", "Service")
+	}
+	for i := range s.Objects.Nodes {
+		write(&s.Objects.Nodes[i], "v1", "Node")
+	}
+	for i := range s.Objects.EndpointSlices {
+		write(&s.Objects.EndpointSlices[i], "discovery.k8s.io/v1", "EndpointSlice")
+	}
+	for i := range s.Objects.Namespaces {
+		write(&s.Objects.Namespaces[i], "v1", "Namespace")
+	}
+	again := &Set{}
+	if err := again.Add("f", text); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if !equality.Semantic.DeepEqual(s.Objects, again.Objects) {
+		t.Errorf("written and read again (-first +second):\n%s", cmp.Diff(s.Objects, again.Objects))
+	}
+}
+
+// TestFolders: a directory stands for its own manifests, and those below it are never left out without a word.
+func TestFolders(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range map[string]string{
+		"a.yaml": service("a"), "rest/b.yaml": service("b"), "rest/deep/c.json": `{"apiVersion":"v1","kind":"Node","metadata":{"name":"c"}}`,
+		"notes/d.txt": "no manifest", ".git/e.yaml": "no manifest",
+	} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(data), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(dir, filepath.Join(dir, "rest", "circle")); err != nil {
+		t.Fatal(err)
+	}
+	want := dir + ": manifests in folders below it would not be read: rest, rest/deep"
+	if _, err := Load([]string{dir}, nil); !errors.Is(err, ErrFolders) || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	s, err := Reader{Recursive: true}.Load([]string{dir}, nil)
+	if got, want := names(s), "Service default/a, Service default/b, Node c"; err != nil || got != want {
+		t.Errorf("read %q, %v; want %q", got, err, want)
+	}
+	if _, err := (Reader{}).Files(filepath.Join(dir, "notes")); err == nil || !strings.Contains(err.Error(), "no file ends in") {
+		t.Errorf("error %v, want that there is none", err)
+	}
 }

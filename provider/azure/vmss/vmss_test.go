@@ -59,7 +59,7 @@ func open(t *testing.T, n int, sets azure.ScaleSets) *world {
 func (w *world) sync() provider.Report {
 	w.t.Helper()
 	w.Cloud.ResetRequests()
-	report, err := provider.NewReconciler(w.backend, w.cluster, &provider.Options{Clock: w.Cloud.Clock(), MaxRemovals: -1}).Sync(w.t.Context(), w.in)
+	report, err := provider.NewReconciler(w.backend, w.cluster, &provider.Options{Clock: w.Cloud.Clock(), MaxRemovals: -1, AllowEmpty: true}).Sync(w.t.Context(), w.in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestScaleSet(t *testing.T) {
 func TestInstanceInTheWay(t *testing.T) {
 	w := open(t, 5, vmss.Clients{})
 	w.Cloud.Inject(fake.Fault{Method: http.MethodPut, Path: "/virtualMachines/2$", Status: 409, Code: "OperationNotAllowed", Count: -1})
-	_, err := provider.NewReconciler(w.backend, w.cluster, &provider.Options{Clock: w.Cloud.Clock()}).Sync(t.Context(), w.in)
+	_, err := provider.NewReconciler(w.backend, w.cluster, &provider.Options{Clock: w.Cloud.Clock(), AllowEmpty: true}).Sync(t.Context(), w.in)
 	if err == nil || w.members() != 4 {
 		t.Errorf("error %v, %d members, want the other 4", err, w.members())
 	}
