@@ -136,6 +136,9 @@ func (d *outline) wantBalancer(l *balancerDraft) (LoadBalancer, []ID, bool) {
 		return LoadBalancer{}, nil, false
 	}
 	if l.seen != nil && len(l.frontends) == 0 && !d.foreignFrontend(l) {
+		if !d.provenOurs(l) {
+			return LoadBalancer{}, nil, false
+		}
 		return LoadBalancer{}, d.removeBalancer(l), false
 	}
 	want := LoadBalancer{ID: l.id, Location: d.c.Location, SKU: d.c.sku(), EdgeZone: d.c.EdgeZone, Tags: d.c.Tags}

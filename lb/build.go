@@ -88,6 +88,7 @@ type builder struct {
 	named    map[string]map[string][]string        // names of frontends in lower case by load balancer and base name
 	there    map[string]map[string]bool            // base names by key of the object that they are on
 	entries  []MultipleConfiguration
+	others   map[string]bool // base names that are another cluster's
 	only     map[types.NamespacedName]bool
 	aside    map[types.NamespacedName]bool // Objects.Hold
 	findings []Finding
@@ -113,6 +114,7 @@ func newBuilder(c Cluster, in Objects, seen Observed) *builder {
 	}
 	slices.SortFunc(b.services, func(x, y *service) int { return compareNames(x.name, y.name) })
 	b.claimBases()
+	b.findOthers()
 	b.findEntries()
 	b.markObserved()
 	for _, s := range b.services {
@@ -171,6 +173,9 @@ func older(a, b *service) bool {
 // owner returns the base name that an object on a load balancer belongs to, or "" for foreign ones.
 func (b *builder) owner(name string) string {
 	if base := baseOf(name); base != "" {
+		if b.others[base] {
+			return ""
+		}
 		return base
 	}
 	// Uids are not always UUIDs: hosts and tests choose their own.

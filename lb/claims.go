@@ -271,7 +271,7 @@ func (o *object) describe() string {
 // settleNames holds those who come to a managed public IP whose tag has no room for their names: Azure takes 256 characters, and without its
 // name there nobody could tell that a Service uses it.
 func (d *outline) settleNames(o *object) {
-	if o.seen == nil || o.seen.userAssigned() {
+	if o.seen == nil || d.userAssigned(o.seen) {
 		return
 	}
 	p := &publicIPDraft{publicIPClaim: publicIPClaim{id: o.id, seen: o.seen}}

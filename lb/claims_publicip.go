@@ -27,7 +27,7 @@ const twinHint = "allow it (AddressPolicy.AllowRecreate), or go by way of a twin
 // settleIPTags decides about the IP tags of a managed public IP. Most cannot be changed on one that is there, so that the address would be
 // another one.
 func (d *outline) settleIPTags(o *object) {
-	if o.seen == nil || o.seen.userAssigned() {
+	if o.seen == nil || d.userAssigned(o.seen) {
 		return
 	}
 	have := ipTagText(o.seen.IPTags)
@@ -66,6 +66,8 @@ func ipTagWish(s *service) (string, bool) {
 func (d *outline) refuseIPTags(o *object, u *user) error {
 	other := d.otherUser(o, u.service)
 	switch {
+	case !d.manages(o.seen):
+		return fmt.Errorf("%w: name and tags of %s do not both show it to be this cluster's, so that its IP tags are not changed; ask for those it has", ErrForeign, o.describe())
 	case d.c.MutateIPTags && (u.there || other == ""):
 		return nil
 	case other != "":
@@ -105,7 +107,7 @@ func (d *outline) otherUser(o *object, s *service) string {
 		return u.name.String()
 	}
 	p := &publicIPDraft{publicIPClaim: publicIPClaim{id: o.id, seen: o.seen}}
-	for _, n := range serviceNames(o.seen.Tags.either(tagService, legacyTagService)) {
+	for _, n := range d.users(o.seen) {
 		if !strings.EqualFold(n, s.name.String()) && d.staysOn(p, n) {
 			return n
 		}
@@ -224,7 +226,7 @@ func (d *outline) settleLabel(o *object) {
 	if winner == nil {
 		return
 	}
-	field, managed := annotationField(annotations.KeyDNSLabel), o.seen == nil || !o.seen.userAssigned()
+	field, managed := annotationField(annotations.KeyDNSLabel), o.seen == nil || !d.userAssigned(o.seen)
 	want, _ := labelWish(winner.service)
 	for _, u := range o.users {
 		value, ok := labelWish(u.service)

@@ -211,7 +211,7 @@ func (d *outline) notePublic(s *service, p *part, fe Frontend, c publicIPClaim) 
 	if s.cfg.PublicIP.DNSLabel != nil {
 		p.origins.note(ip, "DNSLabel", annotated(annotations.KeyDNSLabel))
 	}
-	if s.cfg.PublicIP.SetIPTags && (c.seen == nil || c.recreate || d.c.MutateIPTags && !c.seen.userAssigned()) {
+	if s.cfg.PublicIP.SetIPTags && (c.seen == nil || c.recreate || d.c.MutateIPTags && !d.userAssigned(c.seen)) {
 		p.origins.note(ip, "IPTags", annotated(annotations.KeyPIPIPTags))
 	}
 }

@@ -47,7 +47,7 @@ func Shares(seen Observed) []Share {
 		}
 	}
 	for _, p := range seen.PublicIPs {
-		for _, text := range serviceNames(p.Tags.either(tagService, legacyTagService)) {
+		for _, text := range taggedServices(p) {
 			name := parseName(text)
 			share := byName[name]
 			if share == nil {
@@ -60,6 +60,21 @@ func Shares(seen Observed) []Share {
 		}
 	}
 	return sortedShares(byBase, byName)
+}
+
+// taggedServices returns the Services that the tags of a public IP name. The key of former days is a common word, and counts only on a name that
+// is made of a base name.
+func taggedServices(p SeenPublicIP) []string {
+	value, today := exact(p.Tags, tagService)
+	if today {
+		return serviceNames(value)
+	}
+	for name := p.ID.Name(); name != ""; {
+		if _, name, _ = strings.Cut(name, "-"); baseOf(name) != "" {
+			return serviceNames(p.Tags.either(tagService, legacyTagService))
+		}
+	}
+	return nil
 }
 
 // shareNamed finds the share that a managed public IP belongs to: that whose base name its own has, if it is on that share's frontend.
@@ -105,7 +120,7 @@ func Orphans(c Cluster, in Objects, seen Observed) []Share {
 		}
 	}
 	for i := range seen.PublicIPs {
-		if (&outline{builder: b}).managesPublicIP(&seen.PublicIPs[i]) {
+		if b.manages(&seen.PublicIPs[i]) {
 			ours.PublicIPs = append(ours.PublicIPs, seen.PublicIPs[i])
 		}
 	}

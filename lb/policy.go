@@ -227,7 +227,7 @@ func (d *outline) allowedPublicIP(s *service, c publicIPClaim, f ipam.Family) er
 		return nil
 	}
 	own := publicIPName(d.c.Name, Base(s.obj.UID), "", s.cfg.Dual(), f)
-	if sameButFamily(c.id.Name(), own) && !c.seen.userAssigned() {
+	if sameButFamily(c.id.Name(), own) && !d.userAssigned(c.seen) {
 		return nil
 	}
 	return refuse("public IP", c.id.Name(), []string{"one tagged " + d.c.Policy.tagText()}, "")

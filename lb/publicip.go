@@ -54,9 +54,6 @@ func parseName(text string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
-// userAssigned reports whether a public IP is the user's: nobody is named in its tags.
-func (p SeenPublicIP) userAssigned() bool { return p.Tags.either(tagService, legacyTagService) == "" }
-
 // publicIPClaim is a public IP that a Service asks for.
 type publicIPClaim struct {
 	id       ID
@@ -214,7 +211,7 @@ func (d *outline) managedPublicIP(s *service, group string, prefix ID, f ipam.Fa
 
 // lists reports whether a public IP is managed for s.
 func (d *outline) lists(p *SeenPublicIP, s *service) bool {
-	return slices.ContainsFunc(serviceNames(p.Tags.either(tagService, legacyTagService)), func(n string) bool {
+	return slices.ContainsFunc(d.users(p), func(n string) bool {
 		return strings.EqualFold(n, s.name.String())
 	})
 }
@@ -275,32 +272,19 @@ func (d *outline) keepPublicIP(id ID) {
 func (d *outline) finishPublicIPs() {
 	for i := range d.seen.PublicIPs {
 		seen := &d.seen.PublicIPs[i]
-		if d.publicIPs[seen.ID.Key()] == nil && d.managesPublicIP(seen) {
+		switch {
+		case d.publicIPs[seen.ID.Key()] != nil:
+		case d.manages(seen):
 			d.release(seen)
+		default:
+			d.warnUnproven(seen)
 		}
 	}
-}
-
-// managesPublicIP reports whether a public IP is ours by its tags.
-func (d *outline) managesPublicIP(p *SeenPublicIP) bool {
-	if p.userAssigned() {
-		return false
-	}
-	cluster := p.Tags.either(tagCluster, legacyTagCluster)
-	if cluster == "" {
-		for _, name := range serviceNames(p.Tags.either(tagService, legacyTagService)) {
-			if d.byName[parseName(name)] == nil {
-				return false
-			}
-		}
-		return true
-	}
-	return strings.EqualFold(cluster, d.c.Name)
 }
 
 // release gives up a managed public IP that no frontend of the outline has: it is deleted when nobody that stays is named in its tags.
 func (d *outline) release(seen *SeenPublicIP) {
-	names := serviceNames(seen.Tags.either(tagService, legacyTagService))
+	names := d.users(seen)
 	kept := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !d.keepsName(parseName(n)) })
 	switch {
 	case len(kept) == len(names):
@@ -365,7 +349,7 @@ func (d *outline) publicIPSpec(p *publicIPDraft) PublicIP {
 			want.Zones = ZonesOf(d.seen.Zones)
 		}
 	}
-	managed, o := p.seen == nil || !p.seen.userAssigned(), d.object(p.id.Key())
+	managed, o := p.seen == nil || !d.userAssigned(p.seen), d.object(p.id.Key())
 	if u := o.decides(want.DNSLabel, strings.EqualFold, labelWish); u != nil {
 		if label, _ := labelWish(u.service); !strings.EqualFold(label, want.DNSLabel) {
 			want.DNSLabel = label
@@ -391,19 +375,23 @@ func (d *outline) publicIPTags(p *publicIPDraft) Tags {
 		seen = p.seen.Tags
 	}
 	refs := d.serviceRefs(p, seen)
-	tags := slices.Clone(d.c.Tags)
-	if len(p.claimants) == 0 {
-		// Only held Services have it: what the configuration or annotations ask for waits.
-		tags = nil
-		if len(refs) == 0 || len(refs) == len(serviceNames(seen.either(tagService, legacyTagService))) {
-			// An address that only foreign content keeps stays ours by its tag, so that it goes once nothing keeps it any more.
-			return nil
-		}
+	if len(p.claimants) == 0 && (len(refs) == 0 || len(refs) == len(serviceNames(seen.either(tagService, legacyTagService)))) {
+		// An address that only foreign content keeps stays ours by its tag, so that it goes once nothing keeps it any more.
+		return nil
+	}
+	// What is not proven to be ours gets no tags but those that keep it while our Services use it. Where only held Services have it, what the
+	// configuration or annotations ask for waits.
+	var tags Tags
+	asked := len(p.claimants) > 0 && (p.seen == nil || d.manages(p.seen))
+	if asked {
+		tags = slices.Clone(d.c.Tags)
 	}
 	key := p.id.Key()
 	o := d.object(key)
-	for _, t := range d.tagsOfUsers(o, seen) {
-		tags = tags.With(t.Key, t.Value)
+	if asked {
+		for _, t := range d.tagsOfUsers(o, seen) {
+			tags = tags.With(t.Key, t.Value)
+		}
 	}
 	dns := seen.either(tagDNS, legacyTagDNS)
 	if dns == "" || !d.staysOn(p, dns) {
@@ -428,7 +416,7 @@ func (d *outline) publicIPTags(p *publicIPDraft) Tags {
 	if dns != "" {
 		tags = tags.exactly(tagDNS, dns)
 	}
-	if len(p.claimants) > 0 {
+	if asked {
 		d.removeSystemTags(key, seen, tags)
 	}
 	return tags
@@ -446,12 +434,6 @@ func exact(t Tags, key string) (string, bool) {
 // exactly is With for keys whose case counts.
 func (t Tags) exactly(key, value string) Tags {
 	return t.Without(key).With(key, value)
-}
-
-// otherCluster reports whether a public IP is managed for another cluster, which Services of ours may share.
-func (d *outline) otherCluster(p *SeenPublicIP) bool {
-	cluster := p.Tags.either(tagCluster, legacyTagCluster)
-	return cluster != "" && !strings.EqualFold(cluster, d.c.Name)
 }
 
 // staysOn reports whether the Service named in a tag of p is still one of p's. Those of another cluster are not ours to remove.

@@ -18,10 +18,10 @@ func Removals(c Cluster, in Objects, seen Observed) (gone []string, observed int
 	}
 	for i := range seen.PublicIPs {
 		p := &seen.PublicIPs[i]
-		if !(&outline{builder: b}).managesPublicIP(p) {
+		if !b.manages(p) {
 			continue
 		}
-		for _, text := range serviceNames(p.Tags.either(tagService, legacyTagService)) {
+		for _, text := range b.users(p) {
 			s := b.byName[parseName(text)]
 			owners[text] = owners[text] || s != nil && s.wanted || b.keepsName(parseName(text))
 		}
@@ -58,7 +58,7 @@ func (b *builder) ownerName(base string) (string, bool) {
 		}
 		for _, f := range l.Frontends {
 			if p := b.seen.publicIPs[f.PublicIP.Key()]; p != nil && b.owner(f.Name) == base && strings.Contains(strings.ToLower(p.ID.Name()), base) {
-				if names := serviceNames(p.Tags.either(tagService, legacyTagService)); len(names) == 1 {
+				if names := b.users(p); len(names) == 1 {
 					return names[0], false
 				}
 			}

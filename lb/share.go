@@ -55,8 +55,9 @@ func (b *builder) flows() flows {
 	for _, s := range b.services {
 		b.addRuleless(&f, s)
 	}
-	for _, p := range b.seen.PublicIPs {
-		for _, name := range serviceNames(p.Tags.either(tagService, legacyTagService)) {
+	for i := range b.seen.PublicIPs {
+		p := &b.seen.PublicIPs[i]
+		for _, name := range b.users(p) {
 			if s := b.byName[parseName(name)]; s != nil && p.Address.IsValid() && !f.known[p.Address] {
 				f.any[p.Address] = append(f.any[p.Address], s.base)
 			}
@@ -137,9 +138,11 @@ func (f *flows) add(a netip.Addr, p servedPort, base string) {
 	f.served[p] = append(f.served[p], base)
 }
 
-// keepSecurity enters what held Services have in the managed rules.
+// keepSecurity enters what held Services, and other clusters, have in the managed rules.
 func (d *outline) keepSecurity(group *SeenSecurityGroup) {
-	if !slices.ContainsFunc(d.services, func(s *service) bool { return s.held }) && len(d.only) == 0 && !d.in.KeepGone {
+	others := d.othersAddresses()
+	held := slices.ContainsFunc(d.services, func(s *service) bool { return s.held }) || len(d.only) > 0 || d.in.KeepGone
+	if !held && len(others) == 0 {
 		return
 	}
 	f, asked := d.flows(), d.askedAdditional()
@@ -148,7 +151,10 @@ func (d *outline) keepSecurity(group *SeenSecurityGroup) {
 			continue
 		}
 		for _, a := range r.Destinations {
-			if !asked[strings.ToLower(r.Name)][a] {
+			switch {
+			case others[a.IP]:
+				d.destine(d.securityRule(r), a)
+			case held && !asked[strings.ToLower(r.Name)][a]:
 				d.keepDestination(f, r, a)
 			}
 		}
