@@ -200,7 +200,7 @@ func (d *outline) settleClaims() {
 			d.settlePrefix(u)
 		}
 		// One after the other: who is held asks for nothing more.
-		for _, settle := range []func(*object){d.settleIPTags, d.settleLabel, d.settleNames} {
+		for _, settle := range []func(*object){d.settleIPTags, d.settleLabel, d.settleNames, d.settleDenials} {
 			if settle(o); d.again {
 				break
 			}

@@ -305,8 +305,9 @@ func (d *outline) opensAny(name string, to []Address) bool {
 	})
 }
 
-// undenied returns the addresses of an existing Service that lost what it denies there to another one on them: what it allows is in place and
-// the denial is not.
+// undenied returns the addresses of an existing Service on which it does not deny what it asks to, since others share them: those where what it
+// allows is in place and the denial is not, so that another Service took it away, and those where it would begin to, and shut others out who
+// deny nothing.
 func (d *outline) undenied(s *service, wishes []securityWish, byFamily map[ipam.Family][]Address) []Address {
 	if !s.observed || !s.denies() || d.c.corrects(CorrectSharedDenials) {
 		return nil
@@ -318,7 +319,7 @@ func (d *outline) undenied(s *service, wishes []securityWish, byFamily map[ipam.
 			continue
 		}
 		for _, a := range byFamily[w.family] {
-			if !slices.Contains(list, a) && a.Known() && d.opensAny(w.rule.Name, []Address{a}) && !d.denied(a) && d.sharesAddress(s, at, a) {
+			if !slices.Contains(list, a) && a.Known() && (d.opensAny(w.rule.Name, []Address{a}) || d.opensBeside(s, a)) && !d.denied(a) && d.sharesAddress(s, at, a) {
 				list = append(list, a)
 			}
 		}

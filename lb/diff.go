@@ -36,6 +36,7 @@ func Diff(seen Observed, want Desired) (Plan, error) {
 	d.securityBeforeSwitches()
 	d.markOpenFrontends()
 	d.markMoved()
+	d.markReaddressed()
 	slices.SortStableFunc(d.findings, compareFindings)
 	return Plan{Steps: d.steps.ordered(), Findings: quoteFindings(d.findings)}, nil
 }

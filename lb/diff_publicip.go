@@ -191,6 +191,9 @@ func (d *differ) updatePublicIP(seen, want PublicIP, failed bool) {
 	switch {
 	case late:
 		d.afterUsers(seen.ID, write)
+	case len(fields) == 0 && slices.ContainsFunc(tags, func(f FieldChange) bool { return f.Field == "Tags["+tagService+"]" }):
+		// Without its name in the tag nobody could tell that a Service uses the address, and the tag may be refused.
+		d.beforeUsers(seen.ID, write)
 	case len(fields) > 0:
 		d.ipPuts[seen.ID.Key()] = write
 		d.beforeUsers(seen.ID, write)

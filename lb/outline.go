@@ -240,6 +240,9 @@ func (d *outline) serve(s *service) {
 	bad = append(bad, p.checkNames()...)
 	bad = append(bad, p.checkOwnPorts()...)
 	if len(bad) == 0 {
+		bad = d.checkLeft(s, &p)
+	}
+	if len(bad) == 0 {
 		bad = d.checkClaims(s, p)
 	}
 	if len(bad) == 0 {

@@ -94,6 +94,8 @@ type placer struct {
 	rules     map[string]int  // rules by load balancer
 	there     map[string]bool // load balancers that will be there
 	selectors []entrySelectors
+	// groups are Services that share an address, and so a load balancer.
+	groups map[*service]*placementGroup
 }
 
 // entrySelectors are the selectors of one entry; nil where there is none.
@@ -118,7 +120,7 @@ func (b *builder) place() {
 		}
 		return
 	}
-	p := &placer{builder: b, rules: map[string]int{}, there: map[string]bool{}}
+	p := &placer{builder: b, rules: map[string]int{}, there: map[string]bool{}, groups: b.placementGroups()}
 	for _, e := range b.entries {
 		p.selectors = append(p.selectors, entrySelectors{selectorOf(e.ServiceLabels), selectorOf(e.ServiceNamespaces), selectorOf(e.Nodes)})
 	}
@@ -127,17 +129,26 @@ func (b *builder) place() {
 		if !s.wanted || !s.ours || s.held {
 			continue
 		}
-		choose := p.choose
-		if b.c.Basic {
-			choose = p.chooseSet
+		if g := p.groups[s]; g != nil && g.entry == "" {
+			p.lead(g)
 		}
-		entry, bad := choose(s)
+		if s.held {
+			continue
+		}
+		entry, bad := p.chooseAny(s)
 		if bad != nil {
 			b.hold(s, bad.field, bad.err)
 			continue
 		}
 		p.move(s, entry)
 	}
+}
+
+func (p *placer) chooseAny(s *service) (string, *fieldError) {
+	if p.c.Basic {
+		return p.chooseSet(s)
+	}
+	return p.choose(s)
 }
 
 // count starts from what is there, less what Services that are gone give up.
@@ -199,6 +210,9 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	if at := pin(s); at != "" && len(s.cfg.Configurations) > 0 {
 		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s says already which load balancer it is; remove one of the two", annotations.ErrConflict, at)}
 	}
+	if g := p.groups[s]; g != nil && g.entry != "" && g.leader != s {
+		return p.follow(s, g, eligible)
+	}
 	current, pinned := p.current(s)
 	if current != "" && slices.Contains(eligible, current) {
 		s.placed.from = Origin{SourceObserved, pinned, "it is there already, and stays"}
@@ -207,7 +221,12 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	if current != "" && pinned != "" {
 		return "", &fieldError{pinned, fmt.Errorf("%w: the address is on load balancer %s, where the Service may not be", ErrClash, current)}
 	}
-	entry, why := p.pick(eligible, s.cfg.Internal)
+	if current != "" {
+		if other := p.sharer(s); other != nil {
+			return "", &fieldError{s.placed.among.Field, fmt.Errorf("%w: its address on load balancer %s is shared with %s, which keeps it; move it first", ErrClash, current, other.name)}
+		}
+	}
+	entry, why := p.pick(p.together(s, eligible), s.cfg.Internal)
 	s.placed.from = Origin{SourceObserved, "", why}
 	return entry, nil
 }
@@ -234,6 +253,10 @@ func (p *placer) chooseSet(s *service) (string, *fieldError) {
 	var eligible []string
 	for _, set := range p.setsOf(mode) {
 		eligible = append(eligible, p.entryOf(set))
+	}
+	if g := p.groups[s]; g != nil && g.entry != "" && g.leader != s && (len(eligible) == 0 || slices.Contains(eligible, g.entry)) {
+		s.placed = placement{from: g.origin(), eligible: eligible, among: annotated(annotations.KeyMode)}
+		return g.entry, nil
 	}
 	if len(eligible) == 0 {
 		s.placed.from = Origin{SourceDefault, "", "the load balancer of the primary set of machines"}
