@@ -220,6 +220,9 @@ func TestRetryAfter(t *testing.T) {
 		{"date", http.Header{"Retry-After": {"Mon, 02 Jan 2006 15:04:35 GMT"}, "Date": {"Mon, 02 Jan 2006 15:04:05 GMT"}}, 30 * time.Second},
 		{"date gone by", http.Header{"Retry-After": {"Mon, 02 Jan 2006 15:04:05 GMT"}, "Date": {"Mon, 02 Jan 2006 15:04:35 GMT"}}, 0},
 		{"negative", http.Header{"Retry-After": {"-5"}}, 0},
+		{"two days", http.Header{"Retry-After": {"172800"}}, 48 * time.Hour},
+		{"a date in two days", http.Header{"Retry-After": {"Wed, 04 Jan 2006 15:04:05 GMT"}, "Date": {"Mon, 02 Jan 2006 15:04:05 GMT"}}, 48 * time.Hour},
+		{"a month in milliseconds", http.Header{"X-Ms-Retry-After-Ms": {"2592000000"}}, 30 * 24 * time.Hour},
 		{"beyond belief", http.Header{"Retry-After": {"1e300"}}, 24 * time.Hour},
 		{"no number", http.Header{"Retry-After": {"soon"}}, 0},
 		{"NaN", http.Header{"Retry-After": {"NaN"}}, 0},
@@ -229,6 +232,17 @@ func TestRetryAfter(t *testing.T) {
 				t.Errorf("RetryAfter = %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestRetryAfterInText(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"can be retried in 14 seconds": 14 * time.Second, "can be retried in 1 second": time.Second, "can be retried in 2592000 seconds": 30 * 24 * time.Hour,
+	} {
+		body := `{"error":{"code":"RetryableError","message":"` + text + `"}}`
+		if got := ParseError(429, nil, []byte(body)).RetryAfter; got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
 	}
 }
 

@@ -23,12 +23,15 @@ type armError struct {
 	Details []armError `json:"details"`
 }
 
-// maxDelay is the longest delay that is believed; it also keeps seconds from overflowing a time.Duration.
-const maxDelay = 24 * time.Hour
+// maxDelay is the longest delay that is believed. What asks for more has made a mistake and gets unbelieved, long enough for somebody to look.
+const (
+	maxDelay   = 366 * 24 * time.Hour
+	unbelieved = 24 * time.Hour
+)
 
 var (
 	idPattern    = regexp.MustCompile(`(?i)/subscriptions/[^\s'"<>,;()\[\]{}|\\]+`)
-	retryPattern = regexp.MustCompile(`(?i)retried in (\d{1,6}) seconds?`)
+	retryPattern = regexp.MustCompile(`(?i)retried in (\d+) seconds?`)
 	preempted    = regexp.MustCompile(`(?i)preempted by a more recent operation`)
 	connections  = regexp.MustCompile(`(?i)private ?link ?service.*private ?endpoint ?connection`)
 )
@@ -164,7 +167,7 @@ func headerDelay(h http.Header) time.Duration {
 		if err != nil {
 			sent = time.Now()
 		}
-		return max(delay, min(at.Sub(sent), maxDelay))
+		return max(delay, believable(float64(at.Sub(sent))))
 	}
 	return max(delay, number(after, time.Second))
 }
@@ -185,5 +188,13 @@ func number(text string, unit time.Duration) time.Duration {
 	if err != nil || !(n > 0) {
 		return 0
 	}
-	return time.Duration(min(n*float64(unit), float64(maxDelay)))
+	return believable(n * float64(unit))
+}
+
+// believable is a delay in nanoseconds as far as it is one.
+func believable(ns float64) time.Duration {
+	if ns > float64(maxDelay) {
+		return unbelieved
+	}
+	return time.Duration(ns)
 }

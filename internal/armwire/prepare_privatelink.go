@@ -43,9 +43,11 @@ func deletePrivateLinkService(op lb.DeletePrivateLinkService, raw Object) (Resul
 	return remove(raw, same), nil
 }
 
+// connectionType is the type of a connection of a private link service.
+const connectionType = armid.PrivateLinkServices + "/" + armid.PrivateEndpointConnections
+
 func deleteEndpointConnection(op lb.DeleteEndpointConnection, raw Object) (Result, error) {
-	typ := armid.PrivateLinkServices + "/" + armid.PrivateEndpointConnections
-	status, err := decode(typ, raw, view.connectionStatus)
+	status, err := decode(connectionType, raw, view.connectionStatus)
 	if err != nil {
 		return Result{}, err
 	}

@@ -24,7 +24,7 @@ type view struct {
 	errs  *[]error
 }
 
-// decode runs one decoder over a body of the given type and joins what was wrong.
+// decode runs one decoder over a body of the given type and joins what was wrong, with [ErrBody].
 func decode[T any](typ string, o Object, read func(view) T) (T, error) {
 	var errs []error
 	s, _, _ := shapeOf(typ)
@@ -32,7 +32,7 @@ func decode[T any](typ string, o Object, read func(view) T) (T, error) {
 	if len(errs) > 0 {
 		var zero T
 		id, _ := o["id"].(string)
-		return zero, fmt.Errorf("%s %s: %w", armid.ID(typ).Name(), armid.ID(id).Name(), errors.Join(errs...))
+		return zero, fmt.Errorf("%s %s: %w: %w", armid.ID(typ).Name(), armid.ID(id).Name(), ErrBody, errors.Join(errs...))
 	}
 	return v, nil
 }

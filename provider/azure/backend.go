@@ -18,6 +18,7 @@ import (
 type Backend struct {
 	options    Options
 	credential azcore.TokenCredential
+	endpoint   endpoint
 	cache      *cache
 	zones      zoneCache
 
@@ -37,7 +38,7 @@ const (
 // New returns a backend that signs in with cred. Scale sets with pools of network interfaces, the default of AKS, are served with o.ScaleSets
 // only; without it each Service that needs them is held, with an error.
 //
-// New touches no network. Its error says that cred is missing or that o.Cloud names no Resource Manager.
+// New touches no network. Its error says that cred is missing, or that o.Cloud names no Resource Manager or none that has an address.
 func New(cred azcore.TokenCredential, o *Options) (*Backend, error) {
 	if cred == nil {
 		return nil, errors.New("azure: a credential is needed")
@@ -47,9 +48,14 @@ func New(cred azcore.TokenCredential, o *Options) (*Backend, error) {
 		return nil, errors.New("azure: NetworkCredential and NetworkSubscription go together")
 	}
 	b.cache = newCache(b.options.Clock, b.options.MaxAge)
-	if _, err := b.client(""); err != nil {
+	c, err := b.client("")
+	if err != nil {
 		return nil, err
 	}
+	if b.endpoint, err = newEndpoint(c.Endpoint()); err != nil {
+		return nil, err
+	}
+	b.options.Transport = newTransport(b.endpoint, b.options.Transport)
 	return b, nil
 }
 
@@ -84,8 +90,8 @@ func (b *Backend) factory(subscription string) (*armnetwork.ClientFactory, error
 	return f, err
 }
 
-// clientOptions sets up the pipeline: our retries instead of azcore's, since those wait in real time; bodies as they are; a record per
-// request. Resource providers are not registered on the fly: that is a write nobody planned.
+// clientOptions sets up the pipeline: first of all nothing to another host; our retries instead of azcore's, since those wait in real time;
+// bodies as they are; a record per request. Resource providers are not registered on the fly: that is a write nobody planned.
 func (b *Backend) clientOptions() *armpolicy.ClientOptions {
 	o := &b.options
 	return &armpolicy.ClientOptions{
@@ -95,7 +101,7 @@ func (b *Backend) clientOptions() *armpolicy.ClientOptions {
 			InsecureAllowCredentialWithHTTP: o.PlainHTTP,
 			Retry:                           policy.RetryOptions{MaxRetries: -1},
 			Telemetry:                       policy.TelemetryOptions{ApplicationID: "azlb"},
-			PerCallPolicies:                 []policy.Policy{rawPolicy{}, retryPolicy{o}},
+			PerCallPolicies:                 []policy.Policy{b.endpoint, rawPolicy{}, retryPolicy{o}},
 			PerRetryPolicies:                []policy.Policy{recordPolicy{o}},
 		},
 	}

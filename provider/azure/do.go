@@ -108,6 +108,10 @@ func (j job) prepare(op lb.Op) (entry, armwire.Result, error) {
 			}
 		}
 		result, err := armwire.Prepare(op, now.body)
+		if errors.Is(err, armwire.ErrBody) {
+			j.b.cache.forget(j.id)
+			return entry{}, armwire.Result{}, failedRead(j.ctx, opError(broken("%s: %w", j.id, err)))
+		}
 		if err != nil {
 			return entry{}, armwire.Result{}, refuse(http.StatusBadRequest, "InvalidRequestFormat", "%w", err)
 		}
@@ -126,10 +130,10 @@ func (j job) read() (entry, error) {
 	c.ctx = x.in(j.ctx)
 	switch err := j.get(c); {
 	case err == nil && x.got == nil:
-		return entry{}, opError(errNoBody)
+		return entry{}, failedRead(j.ctx, opError(broken("%s: nothing in it", j.id)))
 	case err != nil:
 		e := opError(err)
-		if e.Status != http.StatusNotFound {
+		if !notThere(e) {
 			return entry{}, failedRead(j.ctx, e)
 		}
 	}
@@ -143,14 +147,17 @@ func failedRead(ctx context.Context, e *provider.OpError) error {
 		return context.Cause(ctx)
 	}
 	if e.Kind == provider.Unknown {
-		e.Kind, e.Remedy = provider.Retry, "there was no answer to a read; nothing was written"
+		e.Kind = provider.Retry
+		if !errors.Is(e, errAnswer) {
+			e.Remedy = "there was no answer to a read; nothing was written"
+		}
 	}
 	return e
 }
 
 // carryOut sends what result says, on condition that the resource is still as in now.
 func (j job) carryOut(now entry, result armwire.Result) (provider.Receipt, error) {
-	x := &exchange{target: j.id}
+	x := &exchange{target: j.id, gone: result.Delete}
 	if result.Action != "" {
 		return j.act(result)
 	}
@@ -166,8 +173,12 @@ func (j job) carryOut(now entry, result armwire.Result) (provider.Receipt, error
 		}
 		x.send = data
 	}
+	condition, err := j.b.condition(now)
+	if err != nil {
+		return provider.Receipt{}, err
+	}
 	c := j.call
-	c.ctx = policy.WithHTTPHeader(x.in(j.ctx), condition(now))
+	c.ctx = policy.WithHTTPHeader(x.in(j.ctx), condition)
 	running, err := send(c)
 	return j.finish(x, running, err, result.Delete)
 }
@@ -209,15 +220,20 @@ func (j job) verb(r armwire.Result, now entry) (func(call) (poller, error), armw
 	}
 }
 
-// condition makes the write fail if the resource is not as it was read.
-func condition(now entry) http.Header {
+// condition makes the write fail if the resource is not as it was read. Without an ETag there is no such condition.
+func (b *Backend) condition(now entry) (http.Header, error) {
 	switch {
 	case now.body == nil:
-		return http.Header{"If-None-Match": {"*"}}
-	case now.etag == "":
-		return http.Header{"If-Match": {"*"}}
+		return http.Header{"If-None-Match": {"*"}}, nil
+	case now.etag != "":
+		return http.Header{"If-Match": {now.etag}}, nil
+	case b.options.WithoutETags:
+		return http.Header{"If-Match": {"*"}}, nil
 	default:
-		return http.Header{"If-Match": {now.etag}}
+		return nil, &provider.OpError{
+			Kind: provider.Terminal, Err: errNoETag,
+			Remedy: "use an endpoint that has ETags; where there is none and nobody else writes, azure.Options.WithoutETags lets this happen",
+		}
 	}
 }
 
@@ -239,7 +255,7 @@ func (b *Backend) resume(ctx context.Context, op lb.Op, token string) (provider.
 	if err != nil {
 		return provider.Receipt{}, refuse(http.StatusBadRequest, "InvalidRequestFormat", "token: %w", err)
 	}
-	return j.finish(&exchange{target: j.id}, running, nil, deletion)
+	return j.finish(&exchange{target: j.id, gone: deletion}, running, nil, deletion)
 }
 
 func deletes(op lb.Op) bool {

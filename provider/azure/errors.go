@@ -13,8 +13,8 @@ import (
 	"github.com/azlb/azlb/provider"
 )
 
-// errNoBody is what a success without the resource in it comes down to.
-var errNoBody = errors.New("the answer has no resource in it")
+// errNoETag is why something is not written that another writer may have changed meanwhile.
+var errNoETag = errors.New("it was read without an ETag, so that nothing keeps the write from undoing another one")
 
 // refuse makes an error of our own that reads like one of ARM's.
 func refuse(status int, code, format string, args ...any) *provider.OpError {
@@ -32,7 +32,15 @@ func opError(err error) *provider.OpError {
 		return refused(e)
 	}
 	kind, remedy := provider.Classify(0, "")
-	if final(err) {
+	stray, isStray := errors.AsType[*strayError](err)
+	switch {
+	case errors.Is(err, errAnswer):
+		remedy = answerRemedy
+	case isStray && stray.sent:
+		remedy = answerRemedy
+	case isStray:
+		kind, remedy = provider.Terminal, "have whatever answers at the endpoint of azure.Options.Cloud name itself in its links, or configure what it names"
+	case final(err):
 		kind, remedy = provider.Terminal, "nothing was sent; check the credential and the endpoint"
 	}
 	return &provider.OpError{Kind: kind, Remedy: remedy, Err: err}
@@ -50,6 +58,9 @@ func refused(err *azcore.ResponseError) *provider.OpError {
 	if e.Code == "" {
 		e.Code = codeOf(err, body)
 		e.Kind, e.Remedy = provider.Classify(err.StatusCode, e.Code)
+	}
+	if e.Code == "" && e.Status > http.StatusOK && e.Status < http.StatusBadRequest {
+		e.Kind, e.Remedy = provider.Unknown, answerRemedy // neither a refusal nor what a success of this request looks like
 	}
 	return e
 }
@@ -78,3 +89,7 @@ func doubtful(e *provider.OpError) bool {
 		return true
 	}
 }
+
+// notThere reports whether e says that a resource does not exist: by a code, which Azure always has. A page that anything on the way answers
+// with 404 says nothing about it.
+func notThere(e *provider.OpError) bool { return e.Status == http.StatusNotFound && e.Code != "" }

@@ -2,9 +2,7 @@ package azure
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -16,19 +14,24 @@ import (
 
 const computeAPI = "2024-07-01"
 
-// fetch reads what the network client has no method for; path is below the endpoint of the cloud.
-func (b *Backend) fetch(ctx context.Context, subscription, path, apiVersion string) ([]byte, error) {
+// fetch reads what the network client has no method for. link is a whole address, or a path below the endpoint; a version that it does not name
+// is apiVersion.
+func (b *Backend) fetch(ctx context.Context, subscription, link, apiVersion string) ([]byte, error) {
 	client, err := b.client(subscription)
 	if err != nil {
 		return nil, err
 	}
-	req, err := runtime.NewRequest(ctx, http.MethodGet, runtime.JoinPaths(client.Endpoint(), path))
+	if !strings.Contains(link, "://") {
+		link = runtime.JoinPaths(client.Endpoint(), link)
+	}
+	req, err := runtime.NewRequest(ctx, http.MethodGet, link)
 	if err != nil {
 		return nil, err
 	}
-	query := req.Raw().URL.Query()
-	query.Set("api-version", apiVersion)
-	req.Raw().URL.RawQuery = query.Encode()
+	if query := req.Raw().URL.Query(); !query.Has("api-version") {
+		query.Set("api-version", apiVersion)
+		req.Raw().URL.RawQuery = query.Encode()
+	}
 	req.Raw().Header.Set("Accept", "application/json")
 	resp, err := client.Pipeline().Do(req)
 	if err != nil {
@@ -56,40 +59,24 @@ func (o *observation) machines(s lb.Scope) {
 
 func (b *Backend) machinesOf(ctx context.Context, group lb.ID) ([]lb.Machine, error) {
 	var list []lb.Machine
-	path := strings.TrimPrefix(string(group), "/") + "/providers/" + armid.VirtualMachines
-	for path != "" {
-		body, err := b.fetch(ctx, group.Subscription(), path, computeAPI)
+	x := exchange{target: group, typ: armid.VirtualMachines}
+	for link := strings.TrimPrefix(string(group), "/") + "/providers/" + armid.VirtualMachines; link != ""; {
+		data, err := b.fetch(x.in(ctx), group.Subscription(), link, computeAPI)
 		if err != nil {
 			return nil, err
 		}
-		var page struct {
-			Value    []json.RawMessage `json:"value"`
-			NextLink string            `json:"nextLink"`
+		rest, err := armwire.Parse(data) // what is left of the page for the SDK
+		if err != nil {
+			return nil, broken("%w", err)
 		}
-		if err := json.Unmarshal(body, &page); err != nil {
-			return nil, err
-		}
-		for _, raw := range page.Value {
-			o, err := armwire.Parse(raw)
-			if err != nil {
-				return nil, err
-			}
+		link = text(rest, "nextLink")
+		for _, o := range x.page {
 			m, err := armwire.Machine(o)
 			if err != nil {
-				return nil, err
+				return nil, broken("%w", err)
 			}
 			list = append(list, m)
 		}
-		path = next(page.NextLink)
 	}
 	return list, nil
-}
-
-// next returns the path and query of a link to the next page. The host is left out: a token is sent to the endpoint of the cloud alone.
-func next(link string) string {
-	u, err := url.Parse(link)
-	if err != nil || link == "" {
-		return ""
-	}
-	return strings.TrimPrefix(u.RequestURI(), "/")
 }

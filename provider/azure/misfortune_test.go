@@ -42,6 +42,7 @@ var misfortunes = []misfortune{
 	{"throttled for a second", "", fake.Fault{Status: 429, Code: "SubscriptionRequestsThrottled", RetryAfter: time.Second}, 1, 2, 1, time.Second},
 	{"throttled for half a minute", "", fake.Fault{Status: 429, Code: "TooManyRequests", RetryAfter: 30 * time.Second}, 1, 2, 1, 30 * time.Second},
 	{"throttled for two minutes", "", fake.Fault{Status: 429, Code: "TooManyRequests", RetryAfter: 2 * time.Minute}, 1, 2, 1, 2 * time.Minute},
+	{"throttled for three days", "", fake.Fault{Status: 429, Code: "TooManyRequests", RetryAfter: 72 * time.Hour}, 1, 2, 1, 72 * time.Hour},
 	{"superseded at once", "", fake.Fault{Status: 409, Code: "CanceledAndSupersededDueToAnotherOperation"}, 1, 2, 1, 0},
 	{"superseded in the end", "", fake.Fault{Late: true, Code: "CanceledAndSupersededDueToAnotherOperation"}, 1, 1, 1, 0},
 	{"failed in the end, may be sent again", "", fake.Fault{Late: true, Code: "RetryableErrorDueToAnotherOperation"}, 1, 2, 1, 0},

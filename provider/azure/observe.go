@@ -37,7 +37,7 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 	o.running.Wait()
 	s, err := withMembers(s, balancers, apart)
 	if err != nil {
-		o.fail(err)
+		o.fail(failedRead(ctx, opError(broken("%w", err))))
 	}
 	interfaces := o.lists(s.Interfaces, armid.NetworkInterfaces)
 	sets := o.scaleSets(s.ScaleSets)
@@ -65,7 +65,7 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 		Unknown:             o.unknown,
 	}
 	if len(errs) > 0 {
-		return lb.Observed{}, errors.Join(errs...)
+		return lb.Observed{}, failedRead(ctx, opError(broken("%w", errors.Join(errs...))))
 	}
 	slices.SortFunc(seen.Unknown, func(x, y lb.Unknown) int {
 		if n := strings.Compare(x.Type, y.Type); n != 0 {
@@ -131,7 +131,11 @@ func (o *observation) read(unknown lb.Unknown, do func() error) {
 			return
 		}
 		e := opError(err)
-		if e.Status != http.StatusForbidden && e.Status != http.StatusNotFound {
+		if e.Status != http.StatusForbidden && !notThere(e) {
+			if errors.Is(e, errAnswer) {
+				o.fail(failedRead(o.ctx, e))
+				return
+			}
 			o.fail(e)
 			return
 		}
@@ -193,7 +197,7 @@ func (b *Backend) list(ctx context.Context, group lb.ID, typ string) ([]armwire.
 		return nil, err
 	}
 	since := b.cache.now()
-	x := exchange{target: group, list: true}
+	x := exchange{target: group, typ: typ}
 	ctx = x.in(ctx)
 	var all []armwire.Object
 	for pages := accessTo(typ).list(call{ClientFactory: factory, ctx: ctx, group: group.ResourceGroup()}); pages.More(); {
@@ -203,8 +207,24 @@ func (b *Backend) list(ctx context.Context, group lb.ID, typ string) ([]armwire.
 		}
 		all = append(all, x.page...)
 	}
+	all = once(all)
 	b.cache.keepList(group, typ, all, since)
 	return all, nil
+}
+
+// once leaves of each resource what was read last: one that comes while pages are read can be on two of them.
+func once(list []armwire.Object) []armwire.Object {
+	last := map[string]int{}
+	for i, o := range list {
+		last[lb.ID(text(o, "id")).Key()] = i
+	}
+	var kept []armwire.Object
+	for i, o := range list {
+		if last[lb.ID(text(o, "id")).Key()] == i {
+			kept = append(kept, o)
+		}
+	}
+	return kept
 }
 
 // get reads one resource; that it is not there is an error.

@@ -30,8 +30,12 @@ type Options struct {
 	Observer func(Call)
 	// Cloud names the endpoint of Resource Manager and the audience of its tokens. The zero value is the public cloud.
 	Cloud cloud.Configuration
-	// Transport sends the requests. Nil means azcore's HTTP client.
+	// Transport sends the requests. Nil means a client like azcore's. An *http.Client is copied, and follows redirects at the endpoint of Cloud
+	// only; anything else must follow none, since what it sends elsewhere has the token in it. An answer from elsewhere is refused.
 	Transport policy.Transporter
+	// WithoutETags says that the endpoint of Cloud has no ETags and that nobody else writes there. Without it, what was read without an ETag is
+	// not written or deleted, since a change that somebody else made meanwhile would be lost.
+	WithoutETags bool
 	// PlainHTTP lets tokens travel to an endpoint without TLS, for tests on loopback.
 	PlainHTTP bool
 	// NetworkCredential is used for NetworkSubscription where that belongs to another tenant (networkResourceTenantID of azure.json).

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,7 +22,7 @@ func (j job) await(x *exchange, p poller) (string, error) {
 	for !p.Done() {
 		wait := interval(x.delay, o.PollInterval)
 		if o.Clock.Now().Add(wait).After(deadline) {
-			return unfinished(p, fmt.Errorf("%w after %v", errStillRunning, o.PollTimeout))
+			return unfinished(p, &provider.OpError{RetryAfter: asked(x.delay), Err: fmt.Errorf("%w after %v", errStillRunning, o.PollTimeout)})
 		}
 		if err := o.Clock.Sleep(ctx, wait); err != nil {
 			return unfinished(p, err)
@@ -44,14 +45,11 @@ func (j job) await(x *exchange, p poller) (string, error) {
 
 // interval is the time until the next poll: what ARM asks for, else the default.
 func interval(h http.Header, otherwise time.Duration) time.Duration {
-	if h == nil {
-		return otherwise
-	}
-	if asked := provider.ParseError(0, h, nil).RetryAfter; asked > 0 {
-		return asked
-	}
-	return otherwise
+	return cmp.Or(asked(h), otherwise)
 }
+
+// asked is how long the latest answer asks to wait.
+func asked(h http.Header) time.Duration { return provider.ParseError(0, h, nil).RetryAfter }
 
 // unfinished is an operation whose outcome is not known, whatever the reason.
 func unfinished(p poller, cause error) (string, error) {

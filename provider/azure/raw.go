@@ -2,6 +2,7 @@ package azure
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,10 +19,12 @@ import (
 
 // exchange carries the bodies of one call past the SDK's models. It belongs to one goroutine.
 type exchange struct {
-	target lb.ID  // what is read or written; of a list the resource group
-	list   bool   // target's list, in pages
-	send   []byte // what a PUT or PATCH sends
-	polls  bool   // the requests ask for the state of an operation that runs already
+	target lb.ID   // what is read or written; of a list the resource group
+	typ    string  // of what is listed; empty: no list
+	pages  listing // of a list
+	send   []byte  // what a PUT or PATCH sends
+	polls  bool    // the requests ask for the state of an operation that runs already
+	gone   bool    // target is deleted
 
 	got   armwire.Object // the latest body of target
 	etag  string         // of target
@@ -62,31 +65,43 @@ func (rawPolicy) Do(req *policy.Request) (*http.Response, error) {
 	if resp.StatusCode/100 != 2 || resp.StatusCode == http.StatusNoContent {
 		return resp, nil
 	}
-	return resp, x.keep(req.Raw().URL.Path, resp)
+	data, err := runtime.Payload(resp)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := x.keep(req.Raw(), resp, bytes.TrimSpace(data))
+	if err != nil || rest == nil {
+		return resp, err
+	}
+	return resp, replaceBody(resp, rest)
 }
 
-// keep takes the body of an answer about the target or its list. The answers of operations are the SDK's.
-func (x *exchange) keep(path string, resp *http.Response) error {
-	if !x.list && !strings.HasSuffix(strings.ToLower(path), x.target.Key()) {
-		return nil
-	}
-	data, err := runtime.Payload(resp)
-	if err != nil || len(bytes.TrimSpace(data)) == 0 {
-		return err
+// keep takes the body of an answer about the target or its list, and returns what the SDK needs of it. The answers of operations are the SDK's.
+func (x *exchange) keep(req *http.Request, resp *http.Response, data []byte) (armwire.Object, error) {
+	if x.typ == "" && !strings.HasSuffix(strings.ToLower(req.URL.Path), x.target.Key()) {
+		return nil, checkOutcome(data, x.gone)
 	}
 	body, err := armwire.Parse(data)
+	switch {
+	case x.gone && req.Method != http.MethodGet && (len(data) == 0 || err == nil && resp.StatusCode == http.StatusAccepted):
+		return nil, nil // a deletion has nothing to show
+	case err == nil && x.typ != "":
+		var next string
+		x.page, next, err = x.pages.take(x.target, x.typ, body, len(data))
+		return armwire.Object{"nextLink": next}, err
+	case err == nil:
+		err = checkResource(x.target, body)
+	default:
+		err = broken("%w", err)
+	}
 	if err != nil {
-		return err
+		if resp.StatusCode == http.StatusAccepted && req.Method != http.MethodGet {
+			return armwire.Object{}, nil // what was only accepted is shown later
+		}
+		return nil, err
 	}
-	var rest armwire.Object
-	if x.list {
-		x.page = objects(body, "value")
-		rest = armwire.Object{"nextLink": body["nextLink"]}
-	} else {
-		x.got, x.etag = body, etagOf(body, resp.Header)
-		rest = armwire.Object{"properties": armwire.Object{"provisioningState": dig(body, "properties", "provisioningState")}}
-	}
-	return replaceBody(resp, rest)
+	x.got, x.etag = body, etagOf(body, resp.Header)
+	return armwire.Object{"properties": armwire.Object{"provisioningState": dig(body, "properties", "provisioningState")}}, nil
 }
 
 func replaceBody(resp *http.Response, o armwire.Object) error {
@@ -96,11 +111,13 @@ func replaceBody(resp *http.Response, o armwire.Object) error {
 	return err
 }
 
+// etagOf returns the ETag of an answer. The one that matches whatever is there is none.
 func etagOf(body armwire.Object, h http.Header) string {
-	if etag := text(body, "etag"); etag != "" {
-		return etag
+	etag := cmp.Or(text(body, "etag"), h.Get("ETag"))
+	if strings.Trim(etag, `" `) == "*" {
+		return ""
 	}
-	return h.Get("ETag")
+	return etag
 }
 
 // dig returns what is at path in o, or nil.

@@ -144,7 +144,7 @@ func (o *observation) instances(client ScaleSetClient, set lb.ID, to *found) {
 // pages reads a list and keeps each of its resources for the write that may follow.
 func (b *Backend) pages(ctx context.Context, scope lb.ID, typ string, pages Pager) ([]armwire.Object, error) {
 	since := b.cache.now()
-	x := exchange{target: scope, list: true}
+	x := exchange{target: scope, typ: typ}
 	ctx = x.in(ctx)
 	var all []armwire.Object
 	for pages.More() {
@@ -154,6 +154,7 @@ func (b *Backend) pages(ctx context.Context, scope lb.ID, typ string, pages Page
 		}
 		all = append(all, x.page...)
 	}
+	all = once(all)
 	b.cache.keepList(scope, typ, all, since)
 	return all, nil
 }

@@ -28,14 +28,18 @@ type zoneCache struct {
 
 // resourceProvider is the part of a resource provider's description that tells of zones.
 type resourceProvider struct {
-	ResourceTypes []struct {
-		ResourceType string `json:"resourceType"`
-		ZoneMappings []struct {
-			Location string   `json:"location"`
-			Zones    []string `json:"zones"`
-		} `json:"zoneMappings"`
-	} `json:"resourceTypes"`
+	ResourceTypes []resourceType `json:"resourceTypes"`
 }
+
+type resourceType struct {
+	ResourceType string `json:"resourceType"`
+	ZoneMappings []struct {
+		Location string   `json:"location"`
+		Zones    []string `json:"zones"`
+	} `json:"zoneMappings"`
+}
+
+func (t resourceType) machines() bool { return strings.EqualFold(t.ResourceType, "virtualMachines") }
 
 // zones reads the zones of the location that s names.
 func (o *observation) zones(s lb.Scope) {
@@ -80,7 +84,10 @@ func (b *Backend) readZones(ctx context.Context, subscription string) (map[strin
 	}
 	var compute resourceProvider
 	if err := json.Unmarshal(body, &compute); err != nil {
-		return nil, err
+		return nil, broken("%s: %w", computeProvider, err)
+	}
+	if !slices.ContainsFunc(compute.ResourceTypes, resourceType.machines) {
+		return nil, broken("%s: no virtual machines among its types", computeProvider)
 	}
 	return compute.zones(), nil
 }
@@ -89,7 +96,7 @@ func (b *Backend) readZones(ctx context.Context, subscription string) (map[strin
 func (p resourceProvider) zones() map[string][]string {
 	byLocation := map[string][]string{}
 	for _, t := range p.ResourceTypes {
-		if !strings.EqualFold(t.ResourceType, "virtualMachines") {
+		if !t.machines() {
 			continue
 		}
 		for _, m := range t.ZoneMappings {
