@@ -92,12 +92,12 @@ func (a *Azure) count(method, typ string) int {
 	return n
 }
 
-// Left are the resources, and the security rules, that the seed does not have.
+// Left are the resources, and the security rules, that the seed and the scale set of the nodes do not have.
 func (a *Azure) Left() []lb.ID {
 	var left []lb.ID
 	for _, id := range a.Cloud.IDs() {
 		switch {
-		case id.Is(armid.VirtualNetworks):
+		case id.Is(armid.VirtualNetworks), id.Top().Is(armid.ScaleSets):
 		case id.Is(armid.NetworkSecurityGroups):
 			left = append(left, a.rules(id)...)
 		default:

@@ -37,7 +37,7 @@ type Host struct {
 func (h Host) Run(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"life": h.life, "local pools": h.localPools, "restart": h.restart, "leader change": h.leaderChange,
-		"throttled and failing": h.throttledAndFailing, "hundred": h.hundred, "killed": h.killed,
+		"throttled and failing": h.throttledAndFailing, "hundred": h.hundred, "killed": h.killed, "scale sets": h.scaleSets,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
