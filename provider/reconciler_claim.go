@@ -248,7 +248,7 @@ func (w *work) early(c *call, steps []StepReport) {
 		return
 	}
 	c.add(mine)
-	c.report.Services, c.report.Findings = report.Services, s.Findings
+	c.report.Services, c.report.Findings = report.Services, slices.Concat(s.Findings, general(w.plan.Findings))
 	if e := w.r.news(c.name, report.Services[c.name], true); e != nil {
 		w.r.mu.Unlock()
 		w.tell(w.gone, e)

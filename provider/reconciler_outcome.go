@@ -236,7 +236,7 @@ func (o *outcome) conclude(c *call) {
 		if ok {
 			c.report.Services = map[types.NamespacedName]ServiceReport{c.name: s}
 		}
-		c.report.Findings = s.Findings
+		c.report.Findings = slices.Concat(s.Findings, general(o.round.Plan.Findings))
 		return
 	}
 	services := map[types.NamespacedName]ServiceReport{}
@@ -248,6 +248,11 @@ func (o *outcome) conclude(c *call) {
 	maps.Copy(services, o.services)
 	c.report.Services, c.report.Findings = services, o.round.Plan.Findings
 	c.failed = o.err(c.report)
+}
+
+// general returns the findings that are about no Service in particular.
+func general(findings []lb.Finding) []lb.Finding {
+	return slices.DeleteFunc(slices.Clone(findings), func(f lb.Finding) bool { return f.Service != types.NamespacedName{} })
 }
 
 // err joins what went wrong in a call and was not mended in it.

@@ -34,7 +34,7 @@ type Report struct {
 	// Services are the results by Service: after [Apply] of the Services that changes name as their causes, after a call of a Reconciler of
 	// all Services that are served, and of deleted ones that something was done for.
 	Services map[types.NamespacedName]ServiceReport
-	// Findings are those of the last plan.
+	// Findings are those of the last plan; after Ensure and Delete those about the Service and about no Service in particular.
 	Findings []lb.Finding
 }
 

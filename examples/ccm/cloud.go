@@ -12,6 +12,7 @@ import (
 	cloudprovider "k8s.io/cloud-provider"
 	"k8s.io/klog/v2"
 
+	"github.com/azlb/azlb/examples/internal/findings"
 	"github.com/azlb/azlb/examples/internal/signin"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
@@ -29,6 +30,7 @@ type Cloud struct {
 	objects    *objects
 	seen       reader
 	recorder   record.EventRecorder
+	told       findings.Told
 	stop       <-chan struct{}
 }
 

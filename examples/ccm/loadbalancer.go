@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cloud-provider/api"
 
+	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
@@ -63,7 +64,7 @@ func (c *Cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *corev
 	}
 	report, err := c.reconciler.EnsureReport(ctx, in, nameOf(service))
 	result := report.Services[nameOf(service)]
-	c.warn(service, result)
+	c.tell(service, report, annotations.Lint(service)...)
 	if err != nil {
 		return nil, retry(err)
 	}
@@ -88,17 +89,9 @@ func (c *Cloud) EnsureLoadBalancerDeleted(ctx context.Context, _ string, service
 	if err != nil {
 		return err
 	}
-	return retry(c.reconciler.Delete(ctx, in, nameOf(service)))
-}
-
-// warn makes Events of what a Service should know and is served in spite of. What holds it is an error, of which the service controller
-// makes one.
-func (c *Cloud) warn(service *corev1.Service, result provider.ServiceReport) {
-	for _, f := range result.Findings {
-		if f.Severity == lb.SeverityWarning && c.recorder != nil {
-			c.recorder.Event(service, corev1.EventTypeWarning, "LoadBalancerConfiguration", f.Field+": "+f.Err.Error())
-		}
-	}
+	report, err := c.reconciler.DeleteReport(ctx, in, nameOf(service))
+	c.tell(service, report)
+	return retry(err)
 }
 
 // retry has the service controller come back when Azure has asked it to, and else after its own backoff.

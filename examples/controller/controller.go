@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	"github.com/azlb/azlb/examples/internal/findings"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
@@ -35,6 +36,7 @@ type controller struct {
 	client.Client
 	azure   *provider.Reconciler
 	cluster lb.Cluster
+	events  *narrator
 }
 
 // everything is the request to bring all Services in step, in one plan.
@@ -99,18 +101,23 @@ func (c *controller) serve(ctx context.Context, in lb.Objects, s *corev1.Service
 	if stopped(ctx, err) {
 		return ctrl.Result{}, nil
 	}
+	if _, planned := report.Services[nameOf(s)]; planned {
+		c.events.found(findings.Cluster, findings.Of(report.Findings, types.NamespacedName{}))
+	}
 	return next(err, c.tell(ctx, s, report.Services[nameOf(s)], err))
 }
 
 // release takes away what a Service has that is deleted, or asks for no load balancer any more.
 func (c *controller) release(ctx context.Context, in lb.Objects, s *corev1.Service) (ctrl.Result, error) {
-	err := c.azure.Delete(ctx, in, nameOf(s))
+	report, err := c.azure.DeleteReport(ctx, in, nameOf(s))
 	if stopped(ctx, err) {
 		return ctrl.Result{}, nil
 	}
+	result := report.Services[nameOf(s)]
 	if err != nil {
-		return next(err, c.tell(ctx, s, provider.ServiceReport{}, err))
+		return next(err, c.tell(ctx, s, result, err))
 	}
+	c.events.found(nameOf(s), result.Findings) // the condition goes
 	if err := c.clear(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -136,10 +143,19 @@ func (c *controller) sync(ctx context.Context, in lb.Objects) (ctrl.Result, erro
 		ctrl.LoggerFrom(ctx).Info("nothing is brought in step", "reason", err.Error())
 		return ctrl.Result{RequeueAfter: resync}, nil
 	}
+	about := map[types.NamespacedName][]lb.Finding{}
+	for _, f := range report.Findings {
+		about[f.Service] = append(about[f.Service], f)
+	}
+	c.events.found(findings.Cluster, about[types.NamespacedName{}])
 	var told []error
 	for i := range in.Services {
 		s := &in.Services[i]
-		if result, ok := report.Services[nameOf(s)]; ok && c.wants(s) && !slices.Contains(in.Hold, nameOf(s)) {
+		result, ok := report.Services[nameOf(s)]
+		switch {
+		case !c.wants(s):
+			c.events.found(nameOf(s), about[nameOf(s)]) // it has no condition of ours
+		case ok && !slices.Contains(in.Hold, nameOf(s)):
 			told = append(told, c.tell(ctx, s.DeepCopy(), result, result.Err))
 		}
 	}

@@ -25,6 +25,7 @@ func service(set map[string]string) *corev1.Service {
 func TestConditionOf(t *testing.T) {
 	held := lb.Finding{Field: "spec.ports[0]", Severity: lb.SeverityError, Holds: true, Err: errors.New("port 80 is taken")}
 	warning := lb.Finding{Field: "spec.type", Severity: lb.SeverityWarning, Err: errors.New("no usable node")}
+	closed := lb.Finding{Field: "metadata.annotations[ranges]", Severity: lb.SeverityError, Err: errors.New("nobody is let in")}
 	refused := &provider.OpError{Kind: provider.Terminal, Code: "PublicIPCountLimitReached"}
 	for _, tt := range []struct {
 		name   string
@@ -37,6 +38,9 @@ func TestConditionOf(t *testing.T) {
 		{"served", provider.ServiceReport{}, nil, metav1.ConditionTrue, reasonProgrammed, ""},
 		{"served with a warning", provider.ServiceReport{Findings: []lb.Finding{warning}}, nil, metav1.ConditionTrue, reasonProgrammed, "spec.type: no usable node"},
 		{"held", provider.ServiceReport{Held: true, Findings: []lb.Finding{warning, held}}, provider.ErrHeld, metav1.ConditionFalse, reasonHeld, "port 80"},
+		{"held, and warned of something else", provider.ServiceReport{Held: true, Findings: []lb.Finding{warning, held}}, provider.ErrHeld, metav1.ConditionFalse, reasonHeld, "spec.ports[0]: port 80 is taken\nspec.type: no usable node"},
+		{"served, with an error that holds nothing", provider.ServiceReport{Findings: []lb.Finding{warning, closed}}, nil, metav1.ConditionFalse, reasonMisconfigured, "nobody is let in\nspec.type: no usable node"},
+		{"failed, with a warning", provider.ServiceReport{Findings: []lb.Finding{warning}}, provider.ErrUnresolved, metav1.ConditionFalse, reasonPending, "\nspec.type: no usable node"},
 		{"refused", provider.ServiceReport{Held: true, Err: refused}, errors.Join(refused, provider.ErrHeld), metav1.ConditionFalse, reasonRefused, "PublicIPCountLimitReached"},
 		{"after a Sync", provider.ServiceReport{Err: &provider.OpError{Kind: provider.Retry, Code: "TooManyRequests"}}, nil, metav1.ConditionFalse, reasonPending, "TooManyRequests"},
 		{"not known", provider.ServiceReport{}, provider.ErrUnresolved, metav1.ConditionFalse, reasonPending, "address not known"},

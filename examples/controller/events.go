@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/azlb/azlb/examples/internal/findings"
+	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
 
@@ -17,6 +18,7 @@ type narrator struct {
 	reader   client.Reader // the cache, which answers at once
 	recorder events.EventRecorder
 	metrics  *eventMetrics
+	told     findings.Told
 }
 
 // tell is provider.Options.OnEvent. The library tells what concerns a Service once, until it changes.
@@ -27,7 +29,7 @@ func (n *narrator) tell(e provider.Event) {
 		n.write(e.Service, corev1.EventTypeNormal, "Converged", "Azure has all that it asks for"+addresses(e.Status))
 	case provider.ServiceHeld:
 		for _, f := range e.Findings {
-			n.write(e.Service, corev1.EventTypeWarning, "Held", text(f))
+			n.write(e.Service, corev1.EventTypeWarning, "Held", findings.Text(f))
 		}
 		if e.Err != nil {
 			n.write(e.Service, corev1.EventTypeWarning, "Held", e.Err.Error())
@@ -37,18 +39,19 @@ func (n *narrator) tell(e provider.Event) {
 	}
 }
 
-// mostNote is how long the API server lets the note of an Event be, in bytes.
-const mostNote = 1024
+// found makes Events of findings that no condition tells, once until they change.
+func (n *narrator) found(of types.NamespacedName, list []lb.Finding) {
+	for _, line := range n.told.News(of, findings.Texts(list)) {
+		n.write(of, corev1.EventTypeWarning, "Found", line)
+	}
+}
 
 func (n *narrator) write(name types.NamespacedName, kind, reason, note string) {
 	var s corev1.Service
 	if err := n.reader.Get(context.Background(), name, &s); err != nil {
 		return // there is nobody to tell
 	}
-	if len(note) > mostNote {
-		note = strings.ToValidUTF8(note[:mostNote-len("…")], "") + "…"
-	}
-	n.recorder.Eventf(&s, nil, kind, reason, "Reconcile", "%s", note)
+	n.recorder.Eventf(&s, nil, kind, reason, "Reconcile", "%s", findings.Cut(note, findings.MostNote))
 }
 
 func addresses(status corev1.LoadBalancerStatus) string {

@@ -88,9 +88,9 @@ func run(ctx context.Context, f flags) error {
 	}
 	cluster.Class = f.class
 	c := &controller{Client: m.GetClient(), cluster: cluster}
-	events := &narrator{reader: m.GetClient(), recorder: m.GetEventRecorder("azlb"), metrics: newEventMetrics(metrics.Registry)}
+	c.events = &narrator{reader: m.GetClient(), recorder: m.GetEventRecorder("azlb"), metrics: newEventMetrics(metrics.Registry)}
 	c.azure = provider.NewReconciler(backend, cluster, &provider.Options{
-		Logger: slog.New(logr.ToSlogHandler(m.GetLogger().WithName("azlb"))), OnEvent: events.tell,
+		Logger: slog.New(logr.ToSlogHandler(m.GetLogger().WithName("azlb"))), OnEvent: c.events.tell,
 	})
 	// The lease is given up after this has returned, and it returns when writes under way have ended.
 	err = m.Add(manager.RunnableFunc(func(ctx context.Context) error {

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/examples/internal/findings"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
@@ -54,49 +55,61 @@ func virtual(status corev1.LoadBalancerStatus) corev1.LoadBalancerStatus {
 
 // Reasons of the condition.
 const (
-	reasonProgrammed = "Programmed" // Azure has all that the Service asks for; the message has what its owner should know
-	reasonHeld       = "Held"       // the Service has to be changed; what it has stays as it is
-	reasonRefused    = "Refused"    // Azure has refused something for good
-	reasonPending    = "Pending"    // something went wrong that another try may mend
+	reasonProgrammed    = "Programmed"    // Azure has all that the Service asks for
+	reasonMisconfigured = "Misconfigured" // it is served, but not as it asks: something of it cannot be done, or leaves nobody in
+	reasonHeld          = "Held"          // the Service has to be changed; what it has stays as it is
+	reasonRefused       = "Refused"       // Azure has refused something for good
+	reasonPending       = "Pending"       // something went wrong that another try may mend
 )
 
-// conditionOf says in words what became of a Service.
+// mostMessage is how long the message of a condition may be, in bytes.
+const mostMessage = 32768
+
+// conditionOf says in words what became of a Service. Whatever its reason, all that was found about the Service is in the message, errors first.
 func conditionOf(s *corev1.Service, result provider.ServiceReport, err error) metav1.Condition {
 	if err == nil {
 		err = result.Err
 	}
-	var held []string
+	var wrong []lb.Finding
+	holds := result.Held
 	for _, f := range result.Findings {
 		if f.Holds || f.Severity == lb.SeverityError {
-			held = append(held, text(f))
+			wrong, holds = append(wrong, f), holds || f.Holds
 		}
 	}
 	c := metav1.Condition{Type: condition, Status: metav1.ConditionFalse, ObservedGeneration: s.Generation}
+	said := ""
 	switch {
-	case len(held) > 0:
-		c.Reason, c.Message = reasonHeld, strings.Join(held, "\n")
+	case len(wrong) > 0 && holds:
+		c.Reason = reasonHeld
+	case err == nil && len(wrong) > 0:
+		c.Reason = reasonMisconfigured
 	case err == nil:
-		c.Status, c.Reason, c.Message = metav1.ConditionTrue, reasonProgrammed, warnings(s, result.Findings)
-	case provider.KindOf(err) == provider.Terminal:
-		c.Reason, c.Message = reasonRefused, err.Error()
-	case errors.Is(err, provider.ErrHeld):
-		c.Reason, c.Message = reasonHeld, err.Error()
+		c.Status, c.Reason = metav1.ConditionTrue, reasonProgrammed
 	default:
-		c.Reason, c.Message = reasonPending, err.Error()
+		c.Reason, said = reasonOf(err), err.Error()
 	}
+	lines := []string{}
+	if said != "" {
+		lines = append(lines, said)
+	}
+	for _, line := range findings.Texts(slices.Concat(wrong, result.Findings, annotations.Lint(s))) {
+		if !strings.Contains(said, line) {
+			lines = append(lines, line)
+		}
+	}
+	c.Message = findings.Cut(strings.Join(lines, "\n"), mostMessage)
 	return c
 }
 
-// warnings are what planning found about the Service, and what can be said of its annotations alone.
-func warnings(s *corev1.Service, findings []lb.Finding) string {
-	var all []string
-	for _, f := range slices.Concat(findings, annotations.Lint(s)) {
-		if line := text(f); !slices.Contains(all, line) {
-			all = append(all, line)
-		}
+// reasonOf is why something went wrong.
+func reasonOf(err error) string {
+	switch {
+	case provider.KindOf(err) == provider.Terminal:
+		return reasonRefused
+	case errors.Is(err, provider.ErrHeld):
+		return reasonHeld
+	default:
+		return reasonPending
 	}
-	return strings.Join(all, "\n")
 }
-
-// text is a finding without the name of the Service that it is written on.
-func text(f lb.Finding) string { return strings.TrimPrefix(f.Field+": "+f.Err.Error(), ": ") }

@@ -29,6 +29,9 @@ func TestHost(t *testing.T) {
 		},
 		Many:      []string{"--concurrent-service-syncs=100"},
 		Finalizer: "service.kubernetes.io/load-balancer-cleanup", Converged: "EnsuredLoadBalancer", Held: "SyncLoadBalancerFailed",
+		Told: func(t *testing.T, w *hosttest.World, name, text string) {
+			w.Event(t, name, "LoadBalancerConfiguration", text)
+		},
 	}.Run(t)
 }
 

@@ -46,6 +46,9 @@ func TestHost(t *testing.T) {
 		},
 		Many:      []string{"--concurrent-reconciles=100"},
 		Finalizer: "azlb.example.com/cleanup", Converged: "Converged", Held: "Held",
+		Told: func(t *testing.T, w *hosttest.World, name, text string) {
+			ready(t, w, name, metav1.ConditionFalse, text)
+		},
 	}.Run(t)
 }
 

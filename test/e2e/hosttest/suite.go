@@ -31,6 +31,8 @@ type Host struct {
 	Finalizer string
 	Converged string // reason of the Event about a Service that has all it asks for
 	Held      string // reason of the Event about one that has to be changed
+	// Told waits until people see a text about a Service that is served all the same: in an Event, or in its status.
+	Told func(t *testing.T, w *World, name, text string)
 }
 
 // Run lives through everything that may come, each in a world of its own.
@@ -62,6 +64,7 @@ func (h Host) life(t *testing.T) {
 		{"nodes", nodes},
 		{"type", retype},
 		{"bad annotation", h.badAnnotation},
+		{"findings", h.findings},
 		{"delete", removeAll},
 	} {
 		t.Run(stage.name, func(t *testing.T) { stage.live(t, w) })
@@ -158,6 +161,25 @@ func (h Host) badAnnotation(t *testing.T, w *World) {
 	w.Event(t, "bad", h.Held, annotations.KeyInternal)
 	w.Edit(t, "bad", func(s *corev1.Service) { Annotate(s, annotations.KeyInternal, "true") })
 	w.Ready(t, w.Name("bad"), 1)
+}
+
+// findings: what is wrong with a Service that is served all the same is told, an error as well as a warning, and once while it stays.
+func (h Host) findings(t *testing.T, w *World) {
+	web := w.Name("good")
+	w.Edit(t, web.Name, func(s *corev1.Service) {
+		Annotate(s, annotations.KeyAllowedIPRanges, "10.0.0.1/24") // bits of a host: nobody is let in
+		Annotate(s, annotations.KeySubnet, "apps")                 // without effect
+	})
+	h.Told(t, w, web.Name, `"10.0.0.1/24"`)
+	h.Told(t, w, web.Name, annotations.KeySubnet)
+	w.Ready(t, web, 1)
+	w.Edit(t, web.Name, func(s *corev1.Service) { s.Spec.Ports[0].Port = 8080 })
+	harness.Eventually(t, "a rule for port 8080", func() bool { return slices.Contains(Rules(w.Observe(t)), "kubernetes Tcp 8080") })
+	for _, text := range []string{`"10.0.0.1/24"`, annotations.KeySubnet} {
+		if n := w.Events(t, web.Name, text); n > 1 {
+			t.Errorf("%d Events with %s, want it told once", n, text)
+		}
+	}
 }
 
 func removeAll(t *testing.T, w *World) {

@@ -151,6 +151,25 @@ func (w *World) Event(t *testing.T, name, reason, text string) {
 	})
 }
 
+// Events counts how often Events about a Service had a text in their message.
+func (w *World) Events(t *testing.T, name, text string) int {
+	t.Helper()
+	events, err := w.Client.CoreV1().Events(w.Namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, e := range events.Items {
+		if e.InvolvedObject.Name == name && strings.Contains(e.Message, text) {
+			n += max(int(e.Count), 1)
+			if e.Series != nil {
+				n += int(e.Series.Count) - 1
+			}
+		}
+	}
+	return n
+}
+
 // Plan plans for what the API server has.
 func (w *World) Plan(t *testing.T) lb.Plan {
 	t.Helper()
