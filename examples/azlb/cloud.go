@@ -138,7 +138,7 @@ func (t *tool) dumpFake(azure *fake.Cloud) error {
 	if err != nil {
 		return fmt.Errorf("--dump: %w", err)
 	}
-	if err := writeWhole(t.flags.dump, data); err != nil {
+	if err := writeWhole(t.flags.dump, data, 0o644); err != nil {
 		return fmt.Errorf("--dump: %w", err)
 	}
 	return nil

@@ -12,11 +12,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +38,7 @@ func (t *tool) serveCommand() *cobra.Command {
 		Long: `Run the Azure in memory as an ARM endpoint on this machine, for tests of anything that talks to Azure Resource Manager. It begins with what
 azure.json and the manifests name, or with the state of --load, and serves until it is interrupted.
 
---write-config writes a copy of azure.json that leads here, for azlb and others. With --tls the endpoint is https with a certificate made
+--write-config writes a copy of azure.json that leads here, for azlb and others. Its credential is made up, whatever azure.json has. With --tls the endpoint is https with a certificate made
 for the occasion, which --write-cert writes: azlb and other Go programs trust it with SSL_CERT_FILE.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return t.serve(cmd.Context()) },
@@ -174,7 +177,7 @@ func (t *tool) announce(listener net.Listener, host string, config []byte) (endp
 	}
 	text, err := configFor(config, a.url)
 	if err == nil {
-		err = writeWhole(t.flags.writeConfig, text)
+		err = writeWhole(t.flags.writeConfig, text, 0o600)
 	}
 	if err != nil {
 		return a, fmt.Errorf("--write-config: %w", err)
@@ -182,7 +185,8 @@ func (t *tool) announce(listener net.Listener, host string, config []byte) (endp
 	return a, nil
 }
 
-// configFor returns azure.json with another Resource Manager. Without a secret of its own it gets one that the endpoint takes.
+// configFor returns azure.json with another Resource Manager, and with a made-up credential that the endpoint takes in the place of what
+// signs in to Azure: the copy is for tests, and the endpoint may be without TLS.
 func configFor(config []byte, url string) ([]byte, error) {
 	text, err := utilyaml.ToJSON(config)
 	if err != nil {
@@ -192,25 +196,36 @@ func configFor(config []byte, url string) ([]byte, error) {
 	if err := json.Unmarshal(text, &keys); err != nil {
 		return nil, err
 	}
-	keys["resourceManagerEndpoint"] = url
-	for key, value := range map[string]string{
-		"tenantId": "00000000-0000-0000-0000-000000000000", "aadClientId": "azlb", "aadClientSecret": "not-a-secret",
-	} {
-		if keys[key] == nil || keys[key] == "" {
-			keys[key] = value
+	tenant := any("00000000-0000-0000-0000-000000000000")
+	maps.DeleteFunc(keys, func(key string, value any) bool {
+		if strings.EqualFold(key, "tenantId") && value != nil && value != "" {
+			tenant = value
 		}
-	}
+		return replaced(key)
+	})
+	keys["resourceManagerEndpoint"], keys["tenantId"] = url, tenant
+	keys["aadClientId"], keys["aadClientSecret"] = "azlb", "not-a-secret"
 	return json.MarshalIndent(keys, "", "  ")
 }
 
+// replaced reports whether a key of azure.json, whose case does not matter, is one that configFor sets, or may be part of a credential: ids,
+// secrets, certificates and their passwords, identities and token files, also under names that nobody here has heard of.
+func replaced(key string) bool {
+	key = strings.ToLower(key)
+	return key == "resourcemanagerendpoint" || key == "tenantid" ||
+		slices.ContainsFunc([]string{"aad", "secret", "password", "cert", "identity", "token", "credential"}, func(part string) bool {
+			return strings.Contains(key, part)
+		})
+}
+
 // writeWhole writes a file whole or not at all, so that who waits for it to appear can read it.
-func writeWhole(path string, data []byte) error {
+func writeWhole(path string, data []byte, mode os.FileMode) error {
 	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = part.Write(append(data, '\n'))
-	err = errors.Join(err, part.Chmod(0o644), part.Close())
+	err = errors.Join(err, part.Chmod(mode), part.Close())
 	if err == nil {
 		err = os.Rename(part.Name(), path)
 	}

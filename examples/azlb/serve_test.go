@@ -94,3 +94,40 @@ func TestServeRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestServeWritesNoSecret: whatever signs in to Azure is not in the copy that leads to the endpoint, in any spelling of its key; the copy works, and
+// is its owner's alone.
+func TestServeWritesNoSecret(t *testing.T) {
+	const mark = "MARKED-"
+	keys := map[string]any{}
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/shop/azure.json")), &keys); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{
+		"aadClientId", "AADClientSecret", "aadClientCertPath", "aadClientCertPassword", "userAssignedIdentityID", "aadFederatedTokenFile",
+		"aadMSIDataPlaneIdentityPath", "clientSecret", "registryPassword",
+	} {
+		keys[key] = mark + key
+	}
+	keys["useManagedIdentityExtension"], keys["UseFederatedWorkloadIdentityExtension"], keys["RESOURCEMANAGERENDPOINT"] = true, true, "https://arm.example"
+	text, err := json.Marshal(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(t.TempDir(), "azure.json")
+	if err := os.WriteFile(base, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, stop := serve(t, base, manifests[:2]...)
+	t.Cleanup(stop)
+	if got := readFile(t, config); strings.Contains(got, mark) || strings.Contains(got, "arm.example") || !strings.Contains(got, `"resourceGroup": "shop"`) {
+		t.Errorf("the copy:\n%s", got)
+	}
+	info, err := os.Stat(config)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
+	}
+	if stdout, stderr, code := call(t.Context(), append([]string{"apply", "--cloud-config", config}, manifests...)...); code != exitFine {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
