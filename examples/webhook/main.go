@@ -8,6 +8,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -27,8 +28,21 @@ func main() {
 	cert := flag.String("cert", "tls.crt", "file with the certificate that the API server trusts")
 	key := flag.String("key", "tls.key", "file with its key")
 	flag.Parse()
-	server := &http.Server{Addr: *addr, Handler: http.HandlerFunc(admit), ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.ListenAndServeTLS(*cert, *key))
+	log.Fatal(newServer(*addr).ListenAndServeTLS(*cert, *key))
+}
+
+// An API server waits for a webhook for 30 s at most, and keeps connections for the next review.
+const (
+	patience = 30 * time.Second
+	idle     = 2 * time.Minute
+)
+
+// newServer returns a server that no client holds up: neither with a request that does not end, nor by not reading the answer.
+func newServer(addr string) *http.Server {
+	return &http.Server{
+		Addr: addr, Handler: http.HandlerFunc(admit), MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: idle,
+	}
 }
 
 // maxReview is more than the largest object that an API server stores, old and new, in bytes.
@@ -38,6 +52,10 @@ const maxReview = 8 << 20
 func admit(w http.ResponseWriter, r *http.Request) {
 	var review admissionv1.AdmissionReview
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReview)).Decode(&review)
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		http.Error(w, fmt.Sprintf("an AdmissionReview has at most %d bytes", maxReview), http.StatusRequestEntityTooLarge)
+		return
+	}
 	if err != nil || review.Request == nil {
 		http.Error(w, fmt.Sprintf("want an AdmissionReview with a request: %v", err), http.StatusBadRequest)
 		return

@@ -123,3 +123,22 @@ func TestNoReview(t *testing.T) {
 		}
 	}
 }
+
+// TestLimits: nobody holds the server up, neither with a review that is too large nor by being slow, for which a zero would be for ever.
+func TestLimits(t *testing.T) {
+	s := newServer(":0")
+	for name, limit := range map[string]time.Duration{
+		"header": s.ReadHeaderTimeout, "read": s.ReadTimeout, "write": s.WriteTimeout, "idle": s.IdleTimeout,
+	} {
+		if limit <= 0 || limit > 5*time.Minute {
+			t.Errorf("%s timeout %v, want one of seconds or minutes", name, limit)
+		}
+	}
+	for size, want := range map[int]int{maxReview: http.StatusBadRequest, maxReview + 1: http.StatusRequestEntityTooLarge} {
+		w := httptest.NewRecorder()
+		s.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(bytes.Repeat([]byte(" "), size))))
+		if w.Code != want {
+			t.Errorf("%d bytes: %d %s, want %d", size, w.Code, w.Body, want)
+		}
+	}
+}
