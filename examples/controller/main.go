@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/azlb/azlb/examples/internal/signin"
@@ -32,7 +33,7 @@ import (
 type flags struct {
 	cloudConfig, clusterName, class, budget string
 	workers                                 int
-	metrics, health                         string
+	metrics, certs, health                  string
 	elect                                   bool
 	namespace                               string // of the lease
 	lease, renew, retry                     time.Duration
@@ -45,7 +46,8 @@ func (f *flags) bind(set *flag.FlagSet) {
 	set.StringVar(&f.class, "load-balancer-class", domain+"/azure", "spec.loadBalancerClass of the Services to serve")
 	set.StringVar(&f.budget, "arm-budget", "recommended", signin.BudgetUsage)
 	set.IntVar(&f.workers, "concurrent-reconciles", 100, "how many Services are worked on at a time; they are planned together")
-	set.StringVar(&f.metrics, "metrics-bind-address", ":8080", "address of /metrics; 0: none")
+	set.StringVar(&f.metrics, "metrics-bind-address", ":8443", "address of /metrics, over TLS and for those who may get it; 0: none")
+	set.StringVar(&f.certs, "metrics-cert-dir", "", "directory with the tls.crt and tls.key of /metrics; empty: made at the start")
 	set.StringVar(&f.health, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0: none")
 	set.BoolVar(&f.elect, "leader-elect", true, "work only while no other process does")
 	set.StringVar(&f.namespace, "leader-elect-namespace", "", "namespace of the lease; empty: that of the pod")
@@ -69,8 +71,12 @@ func main() {
 // run serves until ctx ends.
 func run(ctx context.Context, f flags) error {
 	m, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
-		Metrics: metricsserver.Options{BindAddress: f.metrics}, HealthProbeBindAddress: f.health,
-		LeaderElection: f.elect, LeaderElectionID: "azlb-controller", LeaderElectionNamespace: f.namespace, LeaderElectionReleaseOnCancel: true,
+		// Whoever asks for metrics says who they are, and the API server says whether they may.
+		Metrics: metricsserver.Options{
+			BindAddress: f.metrics, SecureServing: true, CertDir: f.certs, FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+		HealthProbeBindAddress: f.health,
+		LeaderElection:         f.elect, LeaderElectionID: "azlb-controller", LeaderElectionNamespace: f.namespace, LeaderElectionReleaseOnCancel: true,
 		LeaseDuration: &f.lease, RenewDeadline: &f.renew, RetryPeriod: &f.retry,
 	})
 	if err != nil {

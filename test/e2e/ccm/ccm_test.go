@@ -41,14 +41,14 @@ func TestHealthAndMetrics(t *testing.T) {
 	w := hosttest.NewWorld(t, "", nil, nil)
 	port := harness.Port(t)
 	start(t, w, fmt.Sprintf("--secure-port=%d", port), "--bind-address=127.0.0.1", "--cert-dir="+t.TempDir(),
-		"--authorization-always-allow-paths=/healthz,/metrics", "--authentication-kubeconfig="+w.Kubeconfig, "--authorization-kubeconfig="+w.Kubeconfig)
+		"--authentication-kubeconfig="+w.Kubeconfig, "--authorization-kubeconfig="+w.Kubeconfig)
 	w.Service(t, "web", nil)
 	w.Ready(t, w.Name("web"), 1)
 	address := fmt.Sprintf("https://127.0.0.1:%d", port)
 	if got := harness.Get(t, address+"/healthz"); got != "ok" {
 		t.Errorf("health %q", got)
 	}
-	if got := harness.Get(t, address+"/metrics"); !strings.Contains(got, `azlb_arm_requests_total{method="PUT",status="201",type="publicipaddresses"} 1`) {
+	if got := w.Metrics(t, address+"/metrics"); !strings.Contains(got, `azlb_arm_requests_total{method="PUT",status="201",type="publicipaddresses"} 1`) {
 		t.Error("no metric of the public IP's write")
 	}
 }

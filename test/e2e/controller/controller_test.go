@@ -152,7 +152,7 @@ func TestHealthMetricsAndTraces(t *testing.T) {
 			t.Errorf("%s: %q", path, got)
 		}
 	}
-	got := harness.Get(t, fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics))
+	got := w.Metrics(t, fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics))
 	for _, want := range []string{
 		`azlb_arm_requests_total{method="PUT",status="201",type="publicipaddresses"} 1`, `azlb_steps_total{operation="PutPublicIP",state="done"} 1`,
 		`azlb_services_total{outcome="converged"} 1`,
