@@ -31,10 +31,10 @@ var picture = []part{
 	{name: "internal/safetext", pure: true},
 	{name: "internal/safelog", uses: []string{"internal/safetext"}},
 	{name: "ipam", pure: true},
-	{name: "lb/armid", pure: true},
+	{name: "lb/armid", uses: []string{"internal/safetext"}, pure: true},
 	{name: "annotations", uses: []string{"internal/safetext", "ipam", "lb/armid"}, pure: true},
 	{name: "annotations/internal/gen", uses: []string{"annotations"}}, // the program behind go generate
-	{name: "pls", uses: []string{"ipam", "lb/armid", "annotations"}, pure: true},
+	{name: "pls", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations"}, pure: true},
 	{name: "lb", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations", "pls"}, pure: true},
 	{name: "internal/armwire", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb"}, pure: true},
 	{name: "provider", uses: []string{"internal/safetext", "internal/safelog", "ipam", "lb/armid", "annotations", "pls", "lb"}},

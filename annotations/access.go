@@ -12,14 +12,15 @@ const wantRange = "want a CIDR with host bits zero, such as 10.0.0.0/24"
 
 // readRanges reads the ranges of one of the two annotations. Its empty value is one item that is no range, so it closes the Service.
 func readRanges(p *parser, v string) {
-	for _, item := range items(v) {
+	for item := range strings.SplitSeq(v, ",") {
+		item = strings.TrimSpace(item)
 		r, ok := sourceRange(item)
 		if !ok {
 			p.fail(item, ErrSyntax, "%s", hint(item))
 			p.cfg.Access.Closed = true
 			continue
 		}
-		p.annotated = appendNew(p.annotated, r)
+		p.annotated.add(r)
 	}
 }
 
@@ -40,18 +41,12 @@ func hint(v string) string {
 	return wantRange
 }
 
-// appendNew appends v unless it is there already.
-func appendNew[T comparable](list []T, v T) []T {
-	if slices.Contains(list, v) {
-		return list
-	}
-	return append(list, v)
-}
-
 // readServiceTags reads azure-allowed-service-tags. An empty item beside a good one is harmless; a list without a good item closes the
 // Service, since something was to be allowed instead of the Internet.
 func readServiceTags(p *parser, v string) {
-	for _, item := range items(v) {
+	var list distinct[string]
+	for item := range strings.SplitSeq(v, ",") {
+		item = strings.TrimSpace(item)
 		switch {
 		case item == "":
 			p.fail(item, ErrSyntax, "want a service tag between the commas")
@@ -59,9 +54,15 @@ func readServiceTags(p *parser, v string) {
 			p.fail(item, ErrSyntax, "want a service tag: a letter, then letters, digits, . and -")
 			p.cfg.Access.Closed = true
 		default:
-			p.cfg.Access.ServiceTags = appendNew(p.cfg.Access.ServiceTags, item)
+			list.add(item)
+		}
+		if len(list.items) > MaxServiceTags {
+			p.cfg.Access.Closed = true
+			p.tooMany(v, MaxServiceTags, "service tags, since each needs a rule of the security group")
+			return
 		}
 	}
+	p.cfg.Access.ServiceTags = list.items
 	if len(p.cfg.Access.ServiceTags) == 0 {
 		p.cfg.Access.Closed = true
 	}
@@ -69,7 +70,7 @@ func readServiceTags(p *parser, v string) {
 
 // isServiceTag reports whether v can be a service tag.
 func isServiceTag(v string) bool {
-	return v != "" && !isDigit(rune(v[0])) && isAlphanumeric(rune(v[0])) &&
+	return v != "" && len(v) <= maxName && !isDigit(rune(v[0])) && isAlphanumeric(rune(v[0])) &&
 		!strings.ContainsFunc(v, func(r rune) bool { return !isAlphanumeric(r) && r != '.' && r != '-' })
 }
 
@@ -77,11 +78,11 @@ func isServiceTag(v string) bool {
 // allows none.
 func (p *parser) access() {
 	p.specRanges()
-	if len(p.spec) > 0 && len(p.annotated) > 0 {
+	if len(p.spec.items) > 0 && len(p.annotated.items) > 0 {
 		p.rangesTwice()
 		p.cfg.Access.Closed = true
 	} else {
-		p.cfg.Access.Ranges = slices.Concat(p.spec, p.annotated)
+		p.cfg.Access.Ranges = slices.Concat(p.spec.items, p.annotated.items)
 	}
 	p.holdClosed()
 }
@@ -97,7 +98,7 @@ func (p *parser) specRanges() {
 			p.cfg.Access.Closed = true
 			continue
 		}
-		p.spec = appendNew(p.spec, r)
+		p.spec.add(r)
 	}
 }
 

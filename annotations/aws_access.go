@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/azlb/azlb/internal/safetext"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -112,7 +113,7 @@ func (t *translator) readInternal(s awsSetting) {
 	if _, ok := awsBool(s.value); t.impl != AWSClassic && !ok {
 		n.severity = SeverityWarning
 	}
-	t.say(s, n, "%q means %s", s.value, boolText(t.internal))
+	t.say(s, n, "%s means %s", safetext.Value(s.value), boolText(t.internal))
 }
 
 // shadowScheme is shadow for the keys that keep a Service off the Internet.
@@ -299,7 +300,9 @@ func (t *translator) readDual(s awsSetting) {
 		t.out.Spec.IPFamilyPolicy = &prefer
 	}
 	for _, f := range []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol} {
-		t.out.Spec.IPFamilies = appendNew(t.out.Spec.IPFamilies, f)
+		if !slices.Contains(t.out.Spec.IPFamilies, f) {
+			t.out.Spec.IPFamilies = append(t.out.Spec.IPFamilies, f)
+		}
 	}
 	t.say(s, awsNote{severity: SeverityWarning, effect: Different, becomes: t.becameFamilies()}, "%s", s.row.Doc)
 }

@@ -308,30 +308,41 @@ func (t *translator) number(s awsSetting, low int64, want string) *awsNumber {
 	return nil
 }
 
-// usable takes back what cannot be used together with what the Service has already, so that translating makes no new errors.
+// usable takes back what cannot be used together with what the Service has already, so that translating makes no new errors. One kind of key goes
+// at a time, since the others may be usable without it.
 func (t *translator) usable() {
 	for {
 		_, err := Parse(t.out)
-		i := slices.IndexFunc(Errors(err), func(e *Error) bool {
-			return t.out.Annotations[e.Key] != "" && !t.has(e.Key)
-		})
-		if i < 0 {
+		name, gone := "", map[string]*Error{}
+		for _, e := range Errors(err) {
+			row, _ := generic(e.Key)
+			if t.out.Annotations[e.Key] != "" && !t.has(e.Key) && (name == "" || name == row) {
+				name, gone[e.Key] = row, e
+			}
+		}
+		if name == "" {
 			return
 		}
-		t.takeBack(Errors(err)[i])
+		t.takeBack(gone)
 	}
 }
 
-// takeBack removes an annotation that was written, and says so where it was announced.
-func (t *translator) takeBack(e *Error) {
-	delete(t.out.Annotations, e.Key)
+// takeBack removes annotations that were written, and says so where they were announced.
+func (t *translator) takeBack(gone map[string]*Error) {
+	for key := range gone {
+		delete(t.out.Annotations, key)
+	}
 	for i := range t.list {
 		f := &t.list[i]
-		before := len(f.Becomes)
-		f.Becomes = slices.DeleteFunc(f.Becomes, func(b Became) bool { return b.Key == e.Key })
-		if len(f.Becomes) < before {
+		var first *Error
+		f.Becomes = slices.DeleteFunc(f.Becomes, func(b Became) bool {
+			e := gone[b.Key]
+			first = cmp.Or(first, e)
+			return e != nil
+		})
+		if first != nil {
 			f.Severity, f.Verdict, f.Effect = max(f.Severity, SeverityWarning), None, Different
-			f.Err = fmt.Errorf("%w: left out, since %s cannot be %q here: %w", ErrNoCounterpart, short(e.Key), e.Value, e.Err)
+			f.Err = fmt.Errorf("%w: left out, since %s cannot be %s here: %w", ErrNoCounterpart, short(first.Key), safetext.Value(first.Value), first.Err)
 		}
 	}
 }
@@ -362,20 +373,32 @@ func (t *translator) loadBalancerClass() {
 	}, "%s is the class of AWS, with which the Service would stay pending for ever; the field cannot be changed, so delete the Service and make it anew", class)
 }
 
-// awsNames lists the rows of one key.
+// awsNames lists the rows of one key, which stand together.
 func awsNames(name string) []AWSKey {
-	return slices.DeleteFunc(AWSKeys(), func(k AWSKey) bool { return k.Name != name })
+	named := func(k AWSKey) bool { return k.Name == name }
+	first := slices.IndexFunc(awsRegistry, named)
+	if first < 0 {
+		return nil
+	}
+	rest := awsRegistry[first:]
+	if n := slices.IndexFunc(rest, func(k AWSKey) bool { return !named(k) }); n >= 0 {
+		rest = rest[:n]
+	}
+	return rest
 }
+
+// awsSpellings are those of the registry of AWS, in its order.
+var awsSpellings = spellingsOf(awsRegistry, func(k AWSKey) string { return k.Name })
 
 // nearestAWS returns the key of AWS that is spelled most like key, or nothing.
 func nearestAWS(key string) string {
-	if len(key) > 128 {
+	if len(key) > maxSpelled {
 		return ""
 	}
 	near, best := "", limit(short(key))+1
-	for _, k := range AWSKeys() {
-		if d := distance(short(key), short(k.Name)); d < best {
-			best, near = d, k.Name
+	for _, k := range awsSpellings {
+		if d := distance(short(key), k.short, best-1); d < best {
+			best, near = d, k.name
 		}
 	}
 	return near

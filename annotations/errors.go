@@ -45,12 +45,14 @@ func (o Outcome) String() string {
 type Error struct {
 	Key     string // annotation key; empty if the value is that of a field of the spec
 	Path    string // path of a field of the spec, such as spec.loadBalancerIP; empty for an annotation
-	Value   string
+	Value   string // as it stands in the Service, however long; the text shows its first 200 characters
 	Outcome Outcome
 	Err     error // wraps ErrSyntax, ErrRange, ... and says what was wanted
 }
 
-func (e *Error) Error() string { return safetext.Sprintf("%s: %q: %v", e.Field(), e.Value, e.Err) }
+func (e *Error) Error() string {
+	return safetext.Sprintf("%s: %s: %v", e.Field(), safetext.Value(e.Value), e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -78,7 +80,9 @@ func annotationField(key string) string { return "metadata.annotations[" + safet
 // inField is an Error without its field, which a finding has beside it.
 type inField struct{ err *Error }
 
-func (e inField) Error() string { return safetext.Sprintf("%q: %v", e.err.Value, e.err.Err) }
+func (e inField) Error() string {
+	return safetext.Sprintf("%s: %v", safetext.Value(e.err.Value), e.err.Err)
+}
 
 func (e inField) Unwrap() error { return e.err }
 

@@ -30,7 +30,7 @@ var (
 // What depends on other Services, or on the cluster's configuration, is found when a plan is made.
 func Lint(svc *corev1.Service) []Finding {
 	cfg, err := Parse(svc)
-	l := &linter{svc: svc, cfg: cfg, list: Findings(cfg.Service, err)}
+	l := &linter{svc: svc, cfg: cfg, list: Findings(cfg.Service, err), ports: portNumbers(svc)}
 	for _, e := range CheckSpec(svc) {
 		l.list = append(l.list, Findings(cfg.Service, e)...)
 	}
@@ -54,9 +54,11 @@ func compareFindings(a, b Finding) int {
 
 // linter collects the findings of one Service.
 type linter struct {
-	svc  *corev1.Service
-	cfg  Config
-	list []Finding
+	svc   *corev1.Service
+	cfg   Config
+	list  []Finding
+	ports []int32                 // numbers that keys of a port may have, ascending
+	from  map[netip.Prefix]string // fields of ranges, once they are asked for
 }
 
 // warn adds a warning about an annotation.
@@ -93,7 +95,7 @@ func (l *linter) annotation(key string) {
 // nearMiss warns of a switch that azlb reads but that others read differently.
 func (l *linter) nearMiss(k *Key, key, value string) {
 	if b, ok := truth(strings.TrimSpace(value)); k.Grammar == Boolean && ok && value != fmt.Sprint(b) {
-		l.warn(key, ErrDoubtful, "%q counts as %t here; other readers of this key take the exact text alone, so write %t", value, b, b)
+		l.warn(key, ErrDoubtful, "%s counts as %t here; other readers of this key take the exact text alone, so write %t", safetext.Value(value), b, b)
 	}
 }
 
@@ -118,10 +120,15 @@ func (l *linter) noEffect(k *Key, port int32) string {
 		return "no private link service is asked for; " + short(KeyPLSCreate) + " would do that"
 	case k.Scope == ScopeBasic:
 		return "only load balancers of SKU basic have VM sets, and Azure has retired them"
-	case k.Scope == ScopePort && !slices.Contains(portNumbers(l.svc), port):
+	case k.Scope == ScopePort && !l.hasPort(port):
 		return fmt.Sprintf("the Service has no port %d", port)
 	}
 	return l.noEffectOf(k.Name)
+}
+
+func (l *linter) hasPort(port int32) bool {
+	_, ok := slices.BinarySearch(l.ports, port)
+	return ok
 }
 
 // noEffectOf is noEffect for single keys.
@@ -163,7 +170,7 @@ func (l *linter) active(name string) bool {
 	if !k.PerPort() {
 		return asks(name)
 	}
-	return slices.ContainsFunc(portNumbers(l.svc), func(n int32) bool { return asks(PortKey(name, n)) })
+	return slices.ContainsFunc(l.ports, func(n int32) bool { return asks(PortKey(name, n)) })
 }
 
 // address looks at spec.loadBalancerIP.
@@ -219,6 +226,11 @@ func (l *linter) privateLink() {
 	if !l.cfg.Internal && l.cfg.Rules.FloatingIP {
 		l.add(SeverityError, field, ErrConflict, "an external Service can have a private link service only with %s", short(KeyDisableFloatingIP))
 	}
+	for key, list := range map[string][]string{KeyPLSVisibility: l.cfg.PrivateLink.Visibility, KeyPLSAutoApproval: l.cfg.PrivateLink.AutoApproval} {
+		if n := len(list); n > MaxSubscriptions {
+			l.add(SeverityError, annotationField(key), ErrRange, "%d subscriptions, at most %d", n, MaxSubscriptions)
+		}
+	}
 	switch {
 	case !slices.Contains(l.cfg.Families, ipam.IPv4):
 		l.add(SeverityError, field, ErrConflict, "a private link service needs an IPv4 address, and the Service has IPv6 only")
@@ -232,13 +244,19 @@ func (l *linter) sources() {
 	if l.svc.Spec.Type != corev1.ServiceTypeLoadBalancer || l.cfg.Access.NoRules {
 		return
 	}
-	has := map[ipam.Family]bool{}
+	has, idle := map[ipam.Family]bool{}, 0
 	for _, r := range l.cfg.Access.Ranges {
 		f := ipam.FamilyOf(r.Addr())
 		has[f] = true
-		if !slices.Contains(l.cfg.Families, f) {
+		if slices.Contains(l.cfg.Families, f) {
+			continue
+		}
+		if idle++; idle <= maxTold {
 			l.add(SeverityWarning, l.fieldOf(r), ErrNoEffect, "%s is an %s range, and the Service has no %s address", r, f, f)
 		}
+	}
+	if more := idle - maxTold; more > 0 {
+		l.add(SeverityWarning, l.fieldOf(l.cfg.Access.Ranges[0]), ErrNoEffect, "%d more ranges are of a family that the Service has no address of", more)
 	}
 	for _, f := range l.cfg.Families {
 		if len(has) > 0 && !has[f] && len(l.cfg.Access.ServiceTags) == 0 {
@@ -249,17 +267,20 @@ func (l *linter) sources() {
 
 // fieldOf returns the field that the range r came from.
 func (l *linter) fieldOf(r netip.Prefix) string {
-	for i, v := range l.svc.Spec.LoadBalancerSourceRanges {
-		if got, ok := sourceRange(strings.TrimSpace(v)); ok && got == r {
-			return fmt.Sprintf("spec.loadBalancerSourceRanges[%d]", i)
+	if l.from == nil {
+		l.from = map[netip.Prefix]string{}
+		for _, item := range items(l.svc.Annotations[KeyAllowedIPRanges]) {
+			if got, ok := sourceRange(item); ok {
+				l.from[got] = annotationField(KeyAllowedIPRanges)
+			}
+		}
+		for i, v := range slices.Backward(l.svc.Spec.LoadBalancerSourceRanges) {
+			if got, ok := sourceRange(strings.TrimSpace(v)); ok {
+				l.from[got] = fmt.Sprintf("spec.loadBalancerSourceRanges[%d]", i) // the first one stays
+			}
 		}
 	}
-	for _, item := range items(l.svc.Annotations[KeyAllowedIPRanges]) {
-		if got, ok := sourceRange(item); ok && got == r {
-			return annotationField(KeyAllowedIPRanges)
-		}
-	}
-	return annotationField(KeySourceRanges)
+	return cmp.Or(l.from[r], annotationField(KeySourceRanges))
 }
 
 // httpProbes finds the probes that ask for / because nobody said otherwise, and paths that do not start at the root.
@@ -267,16 +288,16 @@ func (l *linter) httpProbes() {
 	if l.svc.Spec.Type != corev1.ServiceTypeLoadBalancer {
 		return
 	}
-	var seen []string
+	seen := map[string]bool{}
 	for i := range l.svc.Spec.Ports {
 		port := &l.svc.Spec.Ports[i]
 		proto, field := l.cfg.protocolOf(l.svc, i)
-		if proto == ProbeTCP || !l.cfg.probesItself(l.svc, port) || slices.Contains(seen, field) {
+		if proto == ProbeTCP || !l.cfg.probesItself(l.svc, port) || seen[field] {
 			continue
 		}
 		own := l.cfg.Ports[port.Port].Probe.Path
 		if own == nil && l.cfg.Probe.Path == nil {
-			seen = append(seen, field)
+			seen[field] = true
 			l.add(SeverityWarning, field, ErrDoubtful, "the %s probe of port %d asks for / and counts no other status than 200 as up; say what to ask for with %s",
 				strings.ToUpper(string(proto)), port.Port, short(KeyProbePath))
 		}
@@ -287,11 +308,11 @@ func (l *linter) httpProbes() {
 // paths warns of paths that do not begin with a slash.
 func (l *linter) paths() {
 	if v := l.cfg.Probe.Path; v != nil && !strings.HasPrefix(*v, "/") {
-		l.warn(KeyProbePath, ErrDoubtful, "%q does not begin with /", *v)
+		l.warn(KeyProbePath, ErrDoubtful, "%s does not begin with /", safetext.Value(*v))
 	}
 	for n, port := range l.cfg.Ports {
 		if v := port.Probe.Path; v != nil && !strings.HasPrefix(*v, "/") {
-			l.warn(PortKey(KeyPortProbePath, n), ErrDoubtful, "%q does not begin with /", *v)
+			l.warn(PortKey(KeyPortProbePath, n), ErrDoubtful, "%s does not begin with /", safetext.Value(*v))
 		}
 	}
 }

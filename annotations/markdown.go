@@ -36,6 +36,8 @@ What a value that cannot be used does stands in the last column, and there is al
 - **close**: the bad item is dropped, and everything that is not allowed is denied. With floating IP off the denial would cover the nodes
   themselves, so the Service is held.
 - **default**: the value is as good as absent.
+
+A list with more items than Azure takes holds the Service, and is not read any further.
 `
 
 // WriteMarkdown writes the registry as the manual: a table for each scope.

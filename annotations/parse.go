@@ -51,9 +51,11 @@ type parser struct {
 	pipName         PerFamily
 	pipPrefix       struct{ V4, V6 armid.ID }
 	requests        []requested
-	annotated, spec []netip.Prefix // allowed sources of the annotations and of the spec
-	pinned          []ipam.Family  // those for which an annotation asks for an address
-	ports           []int32        // numbers that keys of a port may have
+	told            tally
+	portNames       map[string]string      // names of service ports by their lower case, once they are asked for
+	annotated, spec distinct[netip.Prefix] // allowed sources of the annotations and of the spec
+	pinned          []ipam.Family          // those for which an annotation asks for an address
+	ports           []int32                // numbers that keys of a port may have
 
 	rank    int     // of the row in the registry
 	outcome Outcome // of the row
@@ -196,8 +198,9 @@ func (p *parser) failAt(key string, at Error, kind error, format string, args ..
 }
 
 func (p *parser) report(rank int, at Error, kind error, format string, args ...any) {
-	at.Err = fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...))
-	p.errs = append(p.errs, problem{rank, &at})
+	if e := p.told.add(at, kind, format, args...); e != nil {
+		p.errs = append(p.errs, problem{rank, e})
+	}
 }
 
 // rankOf returns the place of the row with the given name.
@@ -303,6 +306,7 @@ func (p *parser) failed(key string) bool {
 
 // err joins the errors in the order of the registry.
 func (p *parser) err() error {
+	p.told.finish()
 	slices.SortStableFunc(p.errs, func(a, b problem) int { return cmp.Compare(a.rank, b.rank) })
 	list := make([]error, len(p.errs))
 	for i, e := range p.errs {

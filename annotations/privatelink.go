@@ -12,11 +12,11 @@ const maxNAT = 8
 // readNATAddresses reads the static NAT addresses: IPv4 addresses with blanks between, where "A ... B" stands for A, B and all between.
 func readNATAddresses(p *parser, v string) {
 	fields := strings.Fields(v)
-	var list []netip.Addr
+	var list distinct[netip.Addr]
 	for i := 0; i < len(fields); i++ {
-		if fields[i] == "..." && len(list) > 0 && i+1 < len(fields) {
+		if fields[i] == "..." && len(list.items) > 0 && i+1 < len(fields) {
 			i++
-			if list = p.natRange(list, fields[i-2], fields[i]); list == nil {
+			if !p.natRange(&list, fields[i-2], fields[i]) {
 				return
 			}
 			continue
@@ -26,13 +26,15 @@ func readNATAddresses(p *parser, v string) {
 			p.fail(fields[i], ErrSyntax, "want IPv4 addresses with blanks between, or FIRST ... LAST")
 			return
 		}
-		list = appendNew(list, a)
+		if list.add(a); len(list.items) > maxNAT {
+			break
+		}
 	}
-	if len(list) > maxNAT {
+	if len(list.items) > maxNAT {
 		p.fail(v, ErrRange, "want at most %d addresses", maxNAT)
 		return
 	}
-	p.cfg.PrivateLink.Addresses = list
+	p.cfg.PrivateLink.Addresses = list.items
 }
 
 // natAddress reads one IPv4 address that a machine can have.
@@ -41,28 +43,28 @@ func natAddress(v string) (netip.Addr, bool) {
 	return a, err == nil && a.Is4() && unicast(a)
 }
 
-// natRange appends the addresses after first up to last, or returns nil if they are none or too many.
-func (p *parser) natRange(list []netip.Addr, first, last string) []netip.Addr {
+// natRange adds the addresses after first up to last. It reports false if they are none or too many.
+func (p *parser) natRange(list *distinct[netip.Addr], first, last string) bool {
 	a, ok := natAddress(first)
 	end, endOK := natAddress(last)
 	text := first + " ... " + last
 	if !ok || !endOK {
 		p.fail(text, ErrSyntax, "want an IPv4 address on both sides")
-		return nil
+		return false
 	}
 	if end.Less(a) {
 		p.fail(text, ErrRange, "want the lower address first")
-		return nil
+		return false
 	}
 	for n := 1; a != end; n++ {
 		if n == maxNAT {
 			p.fail(text, ErrRange, "want at most %d addresses", maxNAT)
-			return nil
+			return false
 		}
 		a = a.Next()
-		list = appendNew(list, a)
+		list.add(a)
 	}
-	return list
+	return true
 }
 
 // readVisibility reads who can see the private link service; one * means everybody, whatever else there is.
@@ -71,6 +73,19 @@ func readVisibility(p *parser, v string) {
 	if slices.Contains(p.cfg.PrivateLink.Visibility, "*") {
 		p.cfg.PrivateLink.Visibility = []string{"*"}
 	}
+}
+
+// readFQDNs reads the names that consumers may use, but for those that are too long.
+func readFQDNs(p *parser, v string) {
+	names := &p.cfg.PrivateLink.FQDNs
+	words(func(*Config) *[]string { return names })(p, v)
+	*names = slices.DeleteFunc(*names, func(name string) bool {
+		if len(name) <= maxName {
+			return false
+		}
+		p.fail(name, ErrRange, "want a name of at most %d characters", maxName)
+		return true
+	})
 }
 
 // plsOptions are the keys that say more of a private link service than that there is one, and where.

@@ -3,6 +3,7 @@ package annotations
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -71,11 +72,15 @@ func threshold(probe func(*parser) *Probe) reader {
 
 // readProbePort reads the probed port of a port: the name of a service port first, else a number.
 func readProbePort(p *parser, v string) {
-	for _, port := range p.svc.Spec.Ports {
-		if strings.EqualFold(port.Name, v) {
-			p.at.Probe.Port = &ProbePort{Name: port.Name, ByName: true}
-			return
+	if p.portNames == nil {
+		p.portNames = map[string]string{}
+		for _, port := range slices.Backward(p.svc.Spec.Ports) {
+			p.portNames[strings.ToLower(port.Name)] = port.Name // the first one stays
 		}
+	}
+	if name, ok := p.portNames[strings.ToLower(v)]; ok {
+		p.at.Probe.Port = &ProbePort{Name: name, ByName: true}
+		return
 	}
 	n, err := strconv.ParseUint(v, 10, 16)
 	switch {
@@ -137,17 +142,17 @@ func (p *parser) probed() []int32 {
 	if len(p.svc.Spec.Ports) == 0 {
 		return []int32{0}
 	}
-	var list []int32
+	var list distinct[int32]
 	for i := range p.svc.Spec.Ports {
 		port := &p.svc.Spec.Ports[i]
 		switch {
 		case p.cfg.probesItself(p.svc, port):
-			list = appendNew(list, port.Port)
+			list.add(port.Port)
 		case nodeProbed(p.svc, p.cfg) && p.cfg.hasProbe(port):
-			list = appendNew(list, p.svc.Spec.HealthCheckNodePort)
+			list.add(p.svc.Spec.HealthCheckNodePort)
 		}
 	}
-	return list
+	return list.items
 }
 
 // nodeProbed reports whether the nodes are probed at their health check port, whatever the ports of the Service: with local traffic policy,

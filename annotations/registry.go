@@ -72,7 +72,7 @@ var registry = []Key{
 		Doc:  "DNS label of the public IPs, also of those that the Service names; the empty value removes it.",
 		read: readDNSLabel,
 	}, {
-		Name: KeyPIPTags, Grammar: Pairs, Range: "keys up to 512, values up to 256 characters; not the keys azlb keeps its own notes under",
+		Name: KeyPIPTags, Grammar: Pairs, Range: "at most 50; keys up to 512, values up to 256 characters; not the keys azlb keeps its own notes under",
 		Default: "none", Scope: ScopeExternal, Outcome: Default,
 		Doc:  "ARM tags of the public IPs that azlb makes; they win over those of the configuration.",
 		read: readPIPTags,
@@ -81,7 +81,7 @@ var registry = []Key{
 		Doc:  "IP tags (type=tag) of the public IPs that azlb makes, such as RoutingPreference=Internet; the empty value asks for none.",
 		read: readIPTags,
 	}, {
-		Name: KeyAdditionalPublicIPs, Grammar: AddressList, Default: "none", Scope: ScopeAll, Outcome: Hold,
+		Name: KeyAdditionalPublicIPs, Grammar: AddressList, Range: "at most 4,000", Default: "none", Scope: ScopeAll, Outcome: Hold,
 		Doc:  "Addresses that lead to the Service too: they appear in its status and in its security rules.",
 		read: readAdditional,
 	}, {
@@ -155,7 +155,7 @@ var registry = []Key{
 		Doc:  "Path that the port's HTTP or HTTPS probe asks for.",
 		read: path(func(p *parser) *Probe { return &p.at.Probe }),
 	}, {
-		Name: KeyAllowedServiceTags, Grammar: TagList, Range: "[A-Za-z][A-Za-z0-9.-]*", Default: "Internet, if no source at all is given",
+		Name: KeyAllowedServiceTags, Grammar: TagList, Range: "[A-Za-z][A-Za-z0-9.-]*, at most 1,000", Default: "Internet, if no source at all is given",
 		Scope: ScopeAll, Outcome: Close,
 		Conflicts: []Conflict{{"spec.loadBalancerSourceRanges", "both are allowed; write the ranges as an annotation to keep them together"}},
 		Doc:       "Service tags that may reach the Service; without any source an external Service is open to the Internet.",
@@ -234,8 +234,8 @@ var registry = []Key{
 		read: readNATAddresses,
 	}, {
 		Name: KeyPLSFQDNs, Grammar: Words, Default: "none", Scope: ScopePrivateLink, Outcome: Default,
-		Doc:  "Names that consumers may use for the service.",
-		read: words(func(c *Config) *[]string { return &c.PrivateLink.FQDNs }),
+		Doc:  "Names that consumers may use for the service, each of at most 253 characters.",
+		read: readFQDNs,
 	}, {
 		Name: KeyPLSProxyProtocol, Grammar: Boolean, Default: "false", Scope: ScopePrivateLink, Outcome: Default,
 		Doc:  "Connections begin with a PROXY protocol header, which the pods must understand.",

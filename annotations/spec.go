@@ -1,7 +1,6 @@
 package annotations
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 // another type than LoadBalancer are only asked for the spelling of their type.
 func CheckSpec(svc *corev1.Service) []*Error {
 	c := specCheck{}
+	defer c.told.finish()
 	c.oneOf("spec.type", string(svc.Spec.Type), "", string(corev1.ServiceTypeLoadBalancer), string(corev1.ServiceTypeClusterIP),
 		string(corev1.ServiceTypeNodePort), string(corev1.ServiceTypeExternalName))
 	if svc.Spec.Type != corev1.ServiceTypeLoadBalancer {
@@ -32,10 +32,15 @@ func CheckSpec(svc *corev1.Service) []*Error {
 }
 
 // specCheck collects errors in the order of the fields.
-type specCheck struct{ errs []*Error }
+type specCheck struct {
+	errs []*Error
+	told tally
+}
 
 func (c *specCheck) fail(path, value string, kind error, format string, args ...any) {
-	c.errs = append(c.errs, &Error{Path: path, Value: value, Outcome: Hold, Err: fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...))})
+	if e := c.told.add(Error{Path: path, Value: value, Outcome: Hold}, kind, format, args...); e != nil {
+		c.errs = append(c.errs, e)
+	}
 }
 
 // oneOf reports a text that is none of allowed, the empty one aside.
@@ -57,12 +62,14 @@ func (c *specCheck) number(path string, n, least int32) bool {
 }
 
 func (c *specCheck) families(list []corev1.IPFamily) {
+	seen := map[corev1.IPFamily]bool{}
 	for i, f := range list {
 		path := "spec.ipFamilies[" + strconv.Itoa(i) + "]"
 		c.oneOf(path, string(f), string(corev1.IPv4Protocol), string(corev1.IPv6Protocol))
-		if slices.Contains(list[:i], f) {
+		if seen[f] {
 			c.fail(path, string(f), ErrConflict, "want each family once")
 		}
+		seen[f] = true
 	}
 }
 

@@ -45,23 +45,40 @@ func isPortKey(name string) bool {
 func nearest(key string) string {
 	name := key[strings.LastIndexByte(key, '/')+1:]
 	lower := strings.ToLower(name)
-	if len(name) > 128 || !strings.HasPrefix(key, Prefix) && !strings.HasPrefix(lower, "azure-") {
+	if len(name) > maxSpelled || !strings.HasPrefix(key, Prefix) && !strings.HasPrefix(lower, "azure-") {
 		return ""
 	}
 	generalized, port := generic(Prefix + lower)
 	lower = short(generalized)
+	words := sortedWords(lower)
 	near, best := "", limit(lower)+1
-	for i := range registry {
-		known := short(registry[i].Name)
-		d := distance(lower, known)
-		if sortedWords(lower) == sortedWords(known) {
+	for _, known := range spellings {
+		d := distance(lower, known.short, best-1)
+		if words == known.words {
 			d = min(d, 1)
 		}
 		if d < best {
-			best, near = d, registry[i].Name
+			best, near = d, known.name
 		}
 	}
 	return PortKey(near, port)
+}
+
+// maxSpelled is the length up to which a name is compared with those of the registry. None there is half as long.
+const maxSpelled = 128
+
+// spelling is a key of a registry in the forms that others are compared with.
+type spelling struct{ name, short, words string }
+
+// spellings are those of the registry, in its order.
+var spellings = spellingsOf(registry, func(k Key) string { return k.Name })
+
+func spellingsOf[T any](rows []T, name func(T) string) []spelling {
+	list := make([]spelling, len(rows))
+	for i, row := range rows {
+		list[i] = spelling{name(row), short(name(row)), sortedWords(short(name(row)))}
+	}
+	return list
 }
 
 // limit is the number of slips that a key of this length may have: one in six letters, at most five.
@@ -75,18 +92,33 @@ func sortedWords(name string) string {
 }
 
 // distance is the number of letters to insert, delete, replace or swap with their neighbour to get from a to b (Damerau and Levenshtein, no
-// letter touched twice).
-func distance(a, b string) int {
-	var before []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// letter touched twice), or most+1 if it takes more than most. The texts have at most [maxSpelled] bytes.
+func distance(a, b string, most int) int {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for a != "" && b != "" && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if len(a)-len(b) > most || len(b)-len(a) > most {
+		return most + 1
+	}
+	var rows [3][maxSpelled + 2]uint8
+	before, row, next := &rows[0], &rows[1], &rows[2]
+	far := uint8(most + 1)
+	for j := range len(b) + 1 {
+		row[j] = uint8(j)
 	}
 	for i := range len(a) {
-		next := make([]int, len(b)+1)
-		next[0] = i + 1
-		for j := range len(b) {
-			cost := 1
+		// Cells further than most from the diagonal cost more than that, so only those beside it are worked out.
+		low, high := max(0, i-most), min(len(b), i+most+1)
+		next[low] = far
+		if low == 0 {
+			next[0] = uint8(i + 1)
+		}
+		least := next[low]
+		for j := low; j < high; j++ {
+			cost := uint8(1)
 			if a[i] == b[j] {
 				cost = 0
 			}
@@ -94,10 +126,15 @@ func distance(a, b string) int {
 			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
 				next[j+1] = min(next[j+1], before[j-1]+1)
 			}
+			least = min(least, next[j+1])
 		}
-		before, row = row, next
+		next[high+1] = far // beyond the band, for the next row
+		if least > far {   // a swap may still save one
+			return most + 1
+		}
+		before, row, next = row, next, before
 	}
-	return row[len(b)]
+	return min(int(row[len(b)]), most+1)
 }
 
 // clouds are the beginnings of the keys that other controllers of load balancers read.

@@ -117,7 +117,8 @@ func isReserved(key string) bool {
 }
 
 // readPIPTags reads azure-pip-tags, pair by pair. Empty items are left out silently: they cost nothing.
-func readPIPTags(p *parser, _ string) {
+func readPIPTags(p *parser, v string) {
+	keys := map[string]bool{}
 	// The blanks of the last value may be what keeps a null from being bare, so the value is taken as it was written.
 	for item := range strings.SplitSeq(p.svc.Annotations[p.key], ",") {
 		t, ok := pair(item)
@@ -134,7 +135,13 @@ func readPIPTags(p *parser, _ string) {
 		case hidden(t.Key + t.Value):
 			p.fail(strings.TrimSpace(item), ErrSyntax, wantVisible)
 		default:
+			keys[strings.ToLower(t.Key)] = true
 			p.cfg.PublicIP.Tags = append(p.cfg.PublicIP.Tags, t)
+		}
+		if len(keys) > MaxTags {
+			p.cfg.PublicIP.Tags = nil
+			p.tooMany(v, MaxTags, "tags, which is what a resource can have")
+			return
 		}
 	}
 }
@@ -169,7 +176,9 @@ func readAdditional(p *parser, v string) {
 	if v == "" {
 		return
 	}
-	for _, item := range items(v) {
+	var list distinct[netip.Addr]
+	for item := range strings.SplitSeq(v, ",") {
+		item = strings.TrimSpace(item)
 		a, err := netip.ParseAddr(item)
 		a = a.Unmap()
 		switch {
@@ -177,19 +186,26 @@ func readAdditional(p *parser, v string) {
 			p.fail(item, ErrSyntax, "want an address")
 		case !unicast(a):
 			p.fail(item, ErrRange, "want the address of one machine")
-		case !slices.Contains(p.cfg.PublicIP.Additional, a):
-			p.cfg.PublicIP.Additional = append(p.cfg.PublicIP.Additional, a)
+		default:
+			list.add(a)
+		}
+		if len(list.items) > MaxAdditional {
+			p.tooMany(v, MaxAdditional, "addresses, which is what a security group can have as destinations")
+			return
 		}
 	}
+	p.cfg.PublicIP.Additional = list.items
 }
 
 // readConfigurations reads the names of load balancers, lower case, each once.
 func readConfigurations(p *parser, v string) {
-	for _, item := range items(strings.ToLower(v)) {
-		if item != "" && !slices.Contains(p.cfg.Configurations, item) {
-			p.cfg.Configurations = append(p.cfg.Configurations, item)
+	var list distinct[string]
+	for item := range strings.SplitSeq(strings.ToLower(v), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list.add(item)
 		}
 	}
+	p.cfg.Configurations = list.items
 }
 
 // readMode reads the name of a VM set.

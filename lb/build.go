@@ -279,7 +279,7 @@ func (b *builder) admit(s *service) {
 		b.find(f)
 		s.held = s.held || f.Holds
 	}
-	for _, e := range slices.Concat(checkObject(s.obj), b.checkPolicy(s), b.checkSpelling(s)) {
+	for _, e := range slices.Concat(checkObject(s.obj), b.checkSize(s), b.checkPolicy(s), b.checkSpelling(s)) {
 		b.hold(s, e.field, e.err)
 	}
 	if err := b.in.Rejected[s.name]; err != nil {
@@ -295,6 +295,51 @@ func (b *builder) spared(name types.NamespacedName) bool {
 	return len(b.only) > 0 && !b.only[name] || b.aside[name]
 }
 
+// checkSize holds a Service that Azure has no room for, before anything is made of it.
+func (b *builder) checkSize(s *service) []fieldError {
+	return slices.Concat(b.checkRules(s), b.checkTags(s))
+}
+
+// checkTags counts the tags of the public IP that azlb makes for the Service: those of the configuration, those it asks for, and what azlb notes.
+func (b *builder) checkTags(s *service) []fieldError {
+	ip := s.cfg.PublicIP
+	if s.cfg.Internal || ip.Name != (annotations.PerFamily{}) || s.cfg.Addresses != (ipam.Pair{}) || len(ip.Tags) == 0 {
+		return nil
+	}
+	keys := map[string]bool{tagService: true, tagCluster: true}
+	if ip.DNSLabel != nil && *ip.DNSLabel != "" {
+		keys[tagDNS] = true
+	}
+	own := len(keys)
+	for _, t := range b.c.Tags {
+		keys[strings.ToLower(t.Key)] = true
+	}
+	for _, t := range ip.Tags {
+		keys[strings.ToLower(t.Key)] = true
+	}
+	if len(keys) <= annotations.MaxTags {
+		return nil
+	}
+	return []fieldError{{annotationField(annotations.KeyPIPTags), fmt.Errorf("%w: %d tags with those of the configuration and the %d in which azlb keeps its notes, and a public IP has at most %d; ask for fewer",
+		ErrLimit, len(keys), own, annotations.MaxTags)}}
+}
+
+func (b *builder) checkRules(s *service) []fieldError {
+	if s.cfg.Rules.HAPorts && s.cfg.Internal {
+		return nil
+	}
+	rules := 0
+	for _, p := range s.obj.Spec.Ports {
+		if !s.cfg.Ports[p.Port].NoRule {
+			rules += len(s.cfg.Families)
+		}
+	}
+	if most := b.c.Limits.RulesPerLoadBalancer; rules > most {
+		return []fieldError{{"spec.ports", fmt.Errorf("%w: %d rules, and a load balancer has at most %d; use fewer ports, or %s on an internal Service", ErrLimit, rules, most, annotations.KeyHAPorts)}}
+	}
+	return nil
+}
+
 // checkObject finds what no API server lets through, but a file may hold, and what would otherwise end in the names of others or in other ports:
 // names and uids go into names and tags in Azure, and ports are 16 bits wide there.
 func checkObject(svc *corev1.Service) []fieldError {
@@ -303,14 +348,14 @@ func checkObject(svc *corev1.Service) []fieldError {
 		if strings.ContainsFunc(value, func(r rune) bool {
 			return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune(chars, r)
 		}) {
-			bad = append(bad, fieldError{field, fmt.Errorf("%w: %q: want letters, digits and %s only", annotations.ErrSyntax, value, strings.Join(strings.Split(chars, ""), " "))})
+			bad = append(bad, fieldError{field, fmt.Errorf("%w: %s: want letters, digits and %s only", annotations.ErrSyntax, safetext.Value(value), strings.Join(strings.Split(chars, ""), " "))})
 		}
 	}
 	illegal("metadata.uid", string(svc.UID), "-._")
 	illegal("metadata.namespace", svc.Namespace, "-.")
 	illegal("metadata.name", svc.Name, "-.")
 	for _, e := range annotations.CheckSpec(svc) {
-		bad = append(bad, fieldError{e.Path, fmt.Errorf("%q: %w", e.Value, e.Err)})
+		bad = append(bad, fieldError{e.Path, fmt.Errorf("%s: %w", safetext.Value(e.Value), e.Err)})
 	}
 	return bad
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/ipam"
 )
 
@@ -128,7 +128,7 @@ func (b *builder) checkSpelling(s *service) []fieldError {
 			at = b.standings(s)
 		}
 		if value := strings.TrimSpace(raw); stale(spellingCheck{b, s, at, value}) {
-			bad = append(bad, fieldError{annotationField(key), uncorrected(CorrectSpellings, fmt.Sprintf("%q counts as %s with azlb and not with upstream, by which the Service is served", raw, would), remedy)})
+			bad = append(bad, fieldError{annotationField(key), uncorrected(CorrectSpellings, fmt.Sprintf("%s counts as %s with azlb and not with upstream, by which the Service is served", safetext.Value(raw), would), remedy)})
 		}
 	}
 	for _, w := range switches {
@@ -147,11 +147,11 @@ func (b *builder) checkSpelling(s *service) []fieldError {
 	}
 	for _, w := range texts {
 		if raw := s.obj.Annotations[w.key]; raw != strings.TrimSpace(raw) && strings.TrimSpace(raw) != "" {
-			add(w.key, raw, strconv.Quote(strings.TrimSpace(raw)), "write it without blanks", w.stale)
+			add(w.key, raw, safetext.Value(strings.TrimSpace(raw)), "write it without blanks", w.stale)
 		}
 	}
 	if raw := s.obj.Annotations[annotations.KeyAdditionalPublicIPs]; blankItem(raw) {
-		add(annotations.KeyAdditionalPublicIPs, raw, strconv.Quote(strings.Join(strings.Fields(raw), "")), "write it without blanks", func(c spellingCheck) bool {
+		add(annotations.KeyAdditionalPublicIPs, raw, safetext.Value(strings.Join(strings.Fields(raw), "")), "write it without blanks", func(c spellingCheck) bool {
 			return !s.cfg.Access.NoRules && slices.ContainsFunc(s.cfg.PublicIP.Additional, func(a netip.Addr) bool { return !c.opened(Address{IP: a}) })
 		})
 	}

@@ -54,8 +54,10 @@ func (d *outline) desired() Desired {
 			continue
 		}
 		result := ServiceResult{Service: s.name, Held: r.held, PrivateLink: d.linkOf(s)}
+		told := map[Address]bool{}
 		for _, in := range r.ingress {
-			if !slices.Contains(result.Ingress, in.address) {
+			if !told[in.address] {
+				told[in.address] = true
 				result.Ingress = append(result.Ingress, in.address)
 			}
 		}

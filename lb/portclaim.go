@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb/armid"
 )
 
@@ -147,7 +148,7 @@ func (p part) checkNames() []fieldError {
 	var bad []fieldError
 	check := func(field, typ, name string) {
 		if err := armid.CheckName(typ, name); err != nil {
-			bad = append(bad, fieldError{field, fmt.Errorf("the name %q in Azure: %w", name, err)})
+			bad = append(bad, fieldError{field, fmt.Errorf("the name %s in Azure: %w", safetext.Value(name), err)})
 		}
 	}
 	for _, f := range p.frontends {
@@ -169,27 +170,42 @@ func (p part) checkNames() []fieldError {
 func (p part) checkOwnPorts() []fieldError {
 	var bad []fieldError
 	for _, ports := range p.ports {
+		frontend, backend := ownClaims{}, ownClaims{}
 		for i, r := range ports.rules {
-			for _, other := range ports.rules[:i] {
-				if why := clashOf(other, r); why != "" {
-					at := ports.fields["rule "+r.Name]
-					bad = append(bad, fieldError{at, fmt.Errorf("%w: it and %s %s", ErrClash, ports.fields["rule "+other.Name], why)})
-				}
+			other, why := frontend.first(frontendClaim(r)), fmt.Sprintf("both take port %d: SCTP is balanced by a rule for every protocol; choose another port", r.FrontendPort)
+			c, translated := backendClaim(r)
+			if other < 0 && translated {
+				other, why = backend.first(c), fmt.Sprintf("both lead to port %d of the nodes, which Azure refuses without floating IP; give them different node ports", r.BackendPort)
+				backend.add(c, i)
 			}
+			if other >= 0 {
+				at := ports.fields["rule "+r.Name]
+				bad = append(bad, fieldError{at, fmt.Errorf("%w: it and %s %s", ErrClash, ports.fields["rule "+ports.rules[other].Name], why)})
+			}
+			frontend.add(frontendClaim(r), i)
 		}
 	}
 	return bad
 }
 
-// clashOf says why two rules of one frontend cannot be; empty: they can.
-func clashOf(a, b Rule) string {
-	if frontendClaim(a).clash(frontendClaim(b)) {
-		return fmt.Sprintf("both take port %d: SCTP is balanced by a rule for every protocol; choose another port", b.FrontendPort)
+// ownClaims are the claims of the rules of one Service on one frontend or pool, with the places of the first that have them. A rule for all
+// ports is the only one of its Service.
+type ownClaims map[portClaim]int
+
+func (o ownClaims) add(c portClaim, i int) {
+	if _, ok := o[c]; !ok {
+		o[c] = i
 	}
-	x, xOK := backendClaim(a)
-	y, yOK := backendClaim(b)
-	if xOK && yOK && x.clash(y) {
-		return fmt.Sprintf("both lead to port %d of the nodes, which Azure refuses without floating IP; give them different node ports", b.BackendPort)
+}
+
+// first returns the place of the first rule whose claim clashes with c, or -1.
+func (o ownClaims) first(c portClaim) int {
+	at := -1
+	for _, p := range []Protocol{TCP, UDP, All} {
+		other := portClaim{p, c.port}
+		if i, ok := o[other]; ok && c.clash(other) && (at < 0 || i < at) {
+			at = i
+		}
 	}
-	return ""
+	return at
 }

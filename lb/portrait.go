@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/pls"
 	corev1 "k8s.io/api/core/v1"
@@ -235,7 +236,7 @@ func (x *portraitist) why() string {
 	case s.obj.DeletionTimestamp != nil:
 		return "it is being deleted"
 	case !s.ours:
-		return fmt.Sprintf("its loadBalancerClass is %q, and ours %q", pointed(s.obj.Spec.LoadBalancerClass), x.c.Class)
+		return fmt.Sprintf("its loadBalancerClass is %s, and ours %q", safetext.Value(pointed(s.obj.Spec.LoadBalancerClass)), x.c.Class)
 	case !s.held:
 		return ""
 	case len(x.only) > 0 && !x.only[s.name]:

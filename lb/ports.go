@@ -130,7 +130,7 @@ func (m ruleMaker) addPort(out *portRules, i int) []fieldError {
 			return []fieldError{{field + ".protocol", fmt.Errorf("%w: SCTP needs an internal Service (%s: \"true\") on a standard load balancer", ErrProtocol, annotations.KeyInternal)}}
 		}
 	default:
-		return []fieldError{{field + ".protocol", fmt.Errorf("%w: %q: want TCP, UDP or SCTP", ErrProtocol, port.Protocol)}}
+		return []fieldError{{field + ".protocol", fmt.Errorf("%w: %s: want TCP, UDP or SCTP", ErrProtocol, safetext.Value(string(port.Protocol)))}}
 	}
 	if !r.FloatingIP {
 		if port.NodePort == 0 {
@@ -349,7 +349,7 @@ func (m ruleMaker) probePort(i int, asked *annotations.ProbePort) (uint16, *fiel
 		}
 		switch {
 		case !found && asked.ByName:
-			return 0, &fieldError{field, fmt.Errorf("%w: no port is named %q", annotations.ErrSyntax, asked.Name)}
+			return 0, &fieldError{field, fmt.Errorf("%w: no port is named %s", annotations.ErrSyntax, safetext.Value(asked.Name))}
 		case !found:
 			return asked.Number, nil
 		}

@@ -65,14 +65,15 @@ type securityWish struct {
 
 // portsByProtocol groups the ports to open by the protocol of security rules, in the order Tcp, Udp, *.
 func (s *service) portsByProtocol() map[string][]string {
-	ports := map[string][]string{}
+	ports, added := map[string][]string{}, map[string]bool{}
 	for _, p := range s.obj.Spec.Ports {
 		number := p.Port
 		if !s.cfg.Rules.FloatingIP {
 			number = p.NodePort
 		}
 		proto := securityProtocol(protocolOf(p))
-		if text := strconv.Itoa(int(number)); !slices.Contains(ports[proto], text) {
+		if text := strconv.Itoa(int(number)); !added[proto+text] {
+			added[proto+text] = true
 			ports[proto] = append(ports[proto], text)
 		}
 	}
@@ -165,8 +166,10 @@ func (s *service) sourceField() string {
 // destinations returns where the traffic of a Service goes, by family.
 func (d *outline) destinations(s *service) map[ipam.Family][]Address {
 	byFamily := map[ipam.Family][]Address{}
+	added := map[ingress]bool{}
 	add := func(f ipam.Family, a Address) {
-		if !slices.Contains(byFamily[f], a) {
+		if at := (ingress{f, a}); !added[at] {
+			added[at] = true
 			byFamily[f] = append(byFamily[f], a)
 		}
 	}
@@ -356,7 +359,7 @@ func (d *outline) allow(s *service) {
 // namesake finds the rule of somebody else that has a name of ours.
 func (d *outline) namesake(name string) (SecurityRule, bool) {
 	for _, r := range d.seen.securityGroup(d.c.SecurityGroup).Rules {
-		if !managed(r) && strings.EqualFold(r.Name, name) {
+		if len(r.Name) == len(name) && strings.EqualFold(r.Name, name) && !managed(r) {
 			return r, true
 		}
 	}

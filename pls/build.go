@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/ipam"
 	"github.com/azlb/azlb/lb/armid"
 	"k8s.io/apimachinery/pkg/types"
@@ -34,11 +35,11 @@ const (
 
 // Limits of Azure.
 const (
-	MaxAddresses       = 8    // NAT addresses of one private link service
-	MaxSubscriptions   = 100  // in visibility and, separately, in auto-approval
-	MaxPerBalancer     = 8    // private link services of one load balancer
-	MaxPerSubscription = 800  // private link services of one subscription
-	MaxEndpoints       = 1000 // private endpoints of one private link service
+	MaxAddresses       = 8                            // NAT addresses of one private link service
+	MaxSubscriptions   = annotations.MaxSubscriptions // in visibility and, separately, in auto-approval
+	MaxPerBalancer     = 8                            // private link services of one load balancer
+	MaxPerSubscription = 800                          // private link services of one subscription
+	MaxEndpoints       = 1000                         // private endpoints of one private link service
 )
 
 // Request is what a private link service should be. Only Frontend, Location, Group and Subnet are required.
@@ -138,8 +139,8 @@ func (b *builder) existing() {
 		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: private link service %s on the frontend is not this cluster's; tag it %s=%s to hand it over", ErrForeign, old.ID.Name(), TagCluster, b.Cluster))
 	}
 	if group := b.Options.ResourceGroup; group != "" && !strings.EqualFold(group, old.ID.ResourceGroup()) {
-		b.bad(annotations.KeyPLSResourceGroup, fmt.Errorf("%q: %w: the frontend has %s in resource group %s, and a new one would have another alias; keep that group, or remove the frontend first",
-			group, ErrRename, old.ID.Name(), old.ID.ResourceGroup()))
+		b.bad(annotations.KeyPLSResourceGroup, fmt.Errorf("%s: %w: the frontend has %s in resource group %s, and a new one would have another alias; keep that group, or remove the frontend first",
+			safetext.Value(group), ErrRename, old.ID.Name(), old.ID.ResourceGroup()))
 	}
 }
 
@@ -172,14 +173,14 @@ func (b *builder) id() armid.ID {
 	case b.Existing != nil && (name == "" || strings.EqualFold(name, b.Existing.ID.Name())):
 		return b.Existing.ID
 	case b.Existing != nil:
-		b.bad(annotations.KeyPLSName, fmt.Errorf("%q: %w: the frontend has %s, and a new one would have another alias; keep that name, or remove the frontend first",
-			name, ErrRename, b.Existing.ID.Name()))
+		b.bad(annotations.KeyPLSName, fmt.Errorf("%s: %w: the frontend has %s, and a new one would have another alias; keep that name, or remove the frontend first",
+			safetext.Value(name), ErrRename, b.Existing.ID.Name()))
 		return b.Existing.ID
 	case name == "":
 		name = Name(b.Frontend.Name())
 	}
 	if err := armid.CheckName(armid.PrivateLinkServices, name); err != nil {
-		b.bad(annotations.KeyPLSName, fmt.Errorf("%q: %w", name, err))
+		b.bad(annotations.KeyPLSName, fmt.Errorf("%s: %w", safetext.Value(name), err))
 	}
 	return armid.Resource(b.Group.Subscription(), b.Group.ResourceGroup(), armid.PrivateLinkServices, name)
 }
@@ -276,7 +277,7 @@ func (b *builder) hidden() {
 		if !slices.ContainsFunc(seen, func(v string) bool { return strings.EqualFold(v, s) }) {
 			b.findings = append(b.findings, annotations.Finding{
 				Service: b.Service, Field: "metadata.annotations[" + annotations.KeyPLSAutoApproval + "]", Severity: annotations.SeverityWarning,
-				Err: fmt.Errorf("%q: %w, so that its approval has no effect; add it to %s", s, ErrHidden, annotations.KeyPLSVisibility),
+				Err: fmt.Errorf("%s: %w, so that its approval has no effect; add it to %s", safetext.Value(s), ErrHidden, annotations.KeyPLSVisibility),
 			})
 		}
 	}

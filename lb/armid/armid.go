@@ -56,10 +56,17 @@ func Resource(subscription, group, typ, name string) ID {
 // Child composes the id of a child of id; kind is one of the constants without a provider namespace.
 func (id ID) Child(kind, name string) ID { return id + ID("/"+kind+"/"+name) }
 
+// maxLength is the number of bytes that an id may have. Azure documents none; the longest that its grammar of names allows for what is used here
+// has some 500. The bound is for what is no id at all.
+const maxLength = 2048
+
 // Parse reads the id of a resource in a resource group, or of a child of one: pairs of kind and name, the fixed segments in any case, with
 // a leading slash and without a trailing one. The spelling is kept. Names are only checked for characters that no name of any type has;
 // see [ID.Check] for more. Errors wrap [ErrSyntax].
 func Parse(s string) (ID, error) {
+	if len(s) > maxLength {
+		return "", fmt.Errorf("%w: want at most %d bytes, have %d", ErrSyntax, maxLength, len(s))
+	}
 	seg := strings.Split(s, "/")
 	fixed := func(i int, want string) bool { return i < len(seg) && strings.EqualFold(seg[i], want) }
 	if len(seg) < 9 || len(seg)%2 == 0 || seg[0] != "" || !fixed(1, "subscriptions") || !fixed(3, "resourceGroups") || !fixed(5, "providers") {

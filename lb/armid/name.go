@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/azlb/azlb/internal/safetext"
 )
 
 // CheckName reports whether ARM takes name for a resource or child of type typ, which is one of the constants or what [ID.Type] returns.
@@ -83,14 +85,14 @@ func (id ID) Check() error {
 		return err
 	}
 	if err := CheckSubscription(id.Subscription()); err != nil {
-		return fmt.Errorf("subscription %q: %w", id.Subscription(), err)
+		return fmt.Errorf("subscription %s: %w", safetext.Value(id.Subscription()), err)
 	}
 	if err := CheckGroup(id.ResourceGroup()); err != nil {
-		return fmt.Errorf("resource group %q: %w", id.ResourceGroup(), err)
+		return fmt.Errorf("resource group %s: %w", safetext.Value(id.ResourceGroup()), err)
 	}
 	for part := id; part.Type() != ""; part = part.Parent() {
 		if err := CheckName(part.Type(), part.Name()); err != nil {
-			return fmt.Errorf("%s %q: %w", part.Type(), part.Name(), err)
+			return fmt.Errorf("%s %s: %w", part.Type(), safetext.Value(part.Name()), err)
 		}
 	}
 	return nil
