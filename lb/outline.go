@@ -138,7 +138,7 @@ func (d *outline) keepHeld(l *balancerDraft) {
 		}
 	}
 	for _, f := range l.seen.Frontends {
-		if base := d.owner(f.Name); base != "" && d.keepsBase(base) {
+		if base := d.owner(f.Name); base != "" && d.keepsBase(base) && !d.inherited(l, f) {
 			d.keepFrontend(l, f.Name)
 		}
 	}
@@ -147,6 +147,15 @@ func (d *outline) keepHeld(l *balancerDraft) {
 			l.probes[strings.ToLower(p.Name)] = p
 		}
 	}
+}
+
+// inherited reports whether a frontend is named after a Service that nobody speaks for any more, while one that is not held has rules on it: it
+// is that one's share now, unless others are on it too.
+func (d *outline) inherited(l *balancerDraft, f Frontend) bool {
+	return !d.in.KeepGone && d.byBase[d.owner(f.Name)] == nil && slices.ContainsFunc(l.seen.Rules, func(r Rule) bool {
+		s := d.byBase[d.owner(r.Name)]
+		return strings.EqualFold(r.Frontend, f.Name) && s != nil && !s.held
+	})
 }
 
 // keepFrontend takes over a frontend as it is, if it is ours.

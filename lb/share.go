@@ -21,6 +21,8 @@ type flows struct {
 	known map[netip.Addr]bool
 	// served are the ports that somebody has, whatever the address.
 	served map[servedPort][]string
+	// worked are the ports that Services have, or ask for, which are not held.
+	worked map[servedPort]bool
 }
 
 type flow struct {
@@ -146,6 +148,7 @@ func (d *outline) keepSecurity(group *SeenSecurityGroup) {
 		return
 	}
 	f, asked := d.flows(), d.askedAdditional()
+	f.worked = d.workedPorts(f)
 	for _, r := range group.Rules {
 		if !managed(r) || r.Outbound {
 			continue
@@ -159,6 +162,32 @@ func (d *outline) keepSecurity(group *SeenSecurityGroup) {
 			}
 		}
 	}
+}
+
+// workedPorts are the ports of Services that are not held. An address that nothing leads to, in a rule of such a port alone, is one that such a
+// Service gave up.
+func (d *outline) workedPorts(f flows) map[servedPort]bool {
+	worked := map[servedPort]bool{}
+	for at, bases := range f.served {
+		worked[at] = slices.ContainsFunc(bases, func(base string) bool { return !d.keepsBase(base) })
+	}
+	for _, s := range d.services {
+		if s.held {
+			continue
+		}
+		cfg := s.cfg
+		if !s.wanted {
+			cfg, _ = annotations.Parse(s.obj)
+		}
+		for _, p := range s.obj.Spec.Ports {
+			number := p.Port
+			if !cfg.Rules.FloatingIP {
+				number = p.NodePort
+			}
+			worked[servedPort{securityProtocol(protocolOf(p)), uint16(number)}] = true
+		}
+	}
+	return worked
 }
 
 // askedAdditional are the additional addresses that Services which are not held ask for, by the names of the rules they want them in.
@@ -192,7 +221,7 @@ func (d *outline) keepDestination(f flows, r SecurityRule, a Address) {
 		}
 	case !f.known[a.IP]:
 		for i, p := range ports {
-			if d.anyKept(f.served[servedPort{r.Protocol, p}]) || len(d.only) > 0 {
+			if at := (servedPort{r.Protocol, p}); d.anyKept(f.served[at]) || len(d.only) > 0 && !f.worked[at] {
 				kept = append(kept, r.Ports[i])
 			}
 		}
