@@ -172,8 +172,11 @@ func (c *cache) written(id lb.ID, body armwire.Object, etag string, moved []lb.I
 	if id != id.Unit() {
 		c.forgetTop(id.Unit())
 	}
-	if id.Is(armid.ScaleSets) {
+	switch {
+	case id.Is(armid.ScaleSets):
 		c.forgetInstances(id) // they may follow their model
+	case id.Is(armid.ScaleSetInstances):
+		c.forgetTop(id.Top()) // its ETag may move with those of its instances
 	}
 	for _, other := range moved {
 		c.forgetTop(other)

@@ -42,7 +42,12 @@ type world struct {
 
 func open(t *testing.T, n int, sets azure.ScaleSets) *world {
 	t.Helper()
-	w := &world{Machines: &lbtest.Machines{Cloud: lbtest.Cloud()}, t: t, cluster: lbtest.Cluster()}
+	return openOn(t, lbtest.Cloud(), n, sets)
+}
+
+func openOn(t *testing.T, cloud *fake.Cloud, n int, sets azure.ScaleSets) *world {
+	t.Helper()
+	w := &world{Machines: &lbtest.Machines{Cloud: cloud}, t: t, cluster: lbtest.Cluster()}
 	w.cluster.PoolType = lb.PoolInterfaces
 	w.set = w.ScaleSet("ss", "Uniform", "Manual")
 	for i := range n {
@@ -108,6 +113,32 @@ func TestScaleSet(t *testing.T) {
 	w.sync()
 	if _, ok := w.Cloud.Body(lbtest.Resource(armid.LoadBalancers, "kubernetes")); ok || w.members() != 0 {
 		t.Errorf("the load balancer is there: %v, %d members", ok, w.members())
+	}
+}
+
+// TestETagsMoveEachOther: whatever else a write of a scale set or instance moves, the next one is not refused for it.
+func TestETagsMoveEachOther(t *testing.T) {
+	for _, o := range []fake.Options{{}, {InstanceMovesScaleSet: true}, {ScaleSetMovesInstances: true}, {InstanceMovesScaleSet: true, ScaleSetMovesInstances: true}} {
+		cloud := fake.New(&o)
+		if err := cloud.Load([]byte(lbtest.Seed)); err != nil {
+			t.Fatal(err)
+		}
+		w := openOn(t, cloud, 2, vmss.Clients{})
+		loop := provider.NewReconciler(w.backend, w.cluster, &provider.Options{Clock: cloud.Clock()})
+		w.in.Services = []corev1.Service{lbtest.Service(0), lbtest.Service(1, lbtest.Internal)}
+		for _, s := range w.in.Services { // each has a load balancer of its own, which model and instances join
+			if _, err := loop.Ensure(t.Context(), w.in, types.NamespacedName{Namespace: s.Namespace, Name: s.Name}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, r := range cloud.Requests() {
+			if r.Status == http.StatusPreconditionFailed {
+				t.Errorf("%+v: %s %s: precondition failed", o, r.Method, r.Path)
+			}
+		}
+		if got := w.puts(); len(got) != 6 {
+			t.Errorf("%+v: writes %v, want the model and both instances for each of two load balancers", o, got)
+		}
 	}
 }
 
