@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -32,7 +33,12 @@ func newCloud(s scenario, state []byte) (*fake.Cloud, error) {
 		addresses[string(id)] = addr
 	}
 	known := slices.DeleteFunc(slices.Clone(waived), func(r fake.Rule) bool { return !slices.Contains(fake.Rules(), r) })
-	cloud := fake.New(&fake.Options{PublicAddresses: addresses, Waive: known})
+	etags := fnv.New32() // both ways occur in Azure; which one is nothing that was recorded
+	etags.Write([]byte(s.name))
+	cloud := fake.New(&fake.Options{
+		PublicAddresses: addresses, Waive: known,
+		InstanceMovesScaleSet: etags.Sum32()&1 > 0, ScaleSetMovesInstances: etags.Sum32()&2 > 0,
+	})
 	return cloud, cloud.Load(state)
 }
 

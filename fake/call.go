@@ -186,7 +186,12 @@ func (c *Cloud) serve(call Call) (Answer, *provider.OpError) {
 			if equalFold(kind, armid.Instances) && parent.Is(armid.ScaleSets) {
 				return c.listInstances(parent)
 			}
-			return c.listChildren(parent, kind)
+			if !parent.Is(armid.ScaleSets) || !equalFold(kind, instanceInterfaces) {
+				return c.listChildren(parent, kind)
+			}
+		}
+		if parent, name, ok := interfaceRead(call.ID); ok {
+			return c.readInterfaces(parent, name)
 		}
 	}
 	if balancer, ok := migrationOf(call); ok {
@@ -234,6 +239,9 @@ func (c *Cloud) permitted(call Call) *provider.OpError {
 	}
 	if parent, kind, ok := childListOf(call.ID); ok && call.Method == http.MethodGet {
 		typ, scope = parent.Type()+"/"+kind, parent
+	}
+	if parent, _, ok := interfaceRead(call.ID); ok && call.Method == http.MethodGet {
+		typ, scope = parent.Type()+"/"+instanceInterfaces, parent
 	}
 	if !strings.Contains(typ, "/") {
 		typ = providerType // not a list, but the description of a resource provider
@@ -386,6 +394,7 @@ func (c *Cloud) write(top lb.ID, body, source armwire.Object) *provider.OpError 
 		return err
 	}
 	c.store(w.id, w.new)
+	c.moveOthers(w.id)
 	c.followModel(w.id, w.old)
 	return nil
 }

@@ -26,6 +26,9 @@ type Options struct {
 	Deny []Denial
 	// Clock defaults to a [VirtualClock] that starts at the beginning of 2026.
 	Clock Clock
+	// InstanceMovesScaleSet and ScaleSetMovesInstances say whether a write of an instance moves the ETag of its scale set, and a write of a
+	// scale set those of its instances. Both occur in Azure: a client must be right either way.
+	InstanceMovesScaleSet, ScaleSetMovesInstances bool
 	// Latency is how long a write takes, by type of resource such as [armid.LoadBalancers]; children take the time of their parent.
 	Latency map[string]time.Duration
 }

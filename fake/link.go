@@ -60,6 +60,9 @@ func edgesOf(body armwire.Object) map[edge]bool {
 	}
 	add(inSet, body, idAt(body, "properties", "availabilitySet"))
 	for _, m := range instanceConfigurations(body) {
+		if subnet := idAt(m.body, "properties", "subnet"); subnet != "" {
+			out[edge{usesSubnet, m.id, subnet}] = true
+		}
 		for _, pool := range refs(m.body, "properties", "loadBalancerBackendAddressPools") {
 			out[edge{inPool, m.id, pool}] = true
 		}
@@ -96,18 +99,26 @@ func (c *Cloud) linked() *links {
 func (l *links) takeAddresses(body armwire.Object) {
 	for _, kind := range []string{armid.FrontendIPConfigurations, armid.IPConfigurations} {
 		for _, cfg := range objects(body, "properties", kind) {
-			addr, err := netip.ParseAddr(text(cfg, "properties", "privateIPAddress"))
-			subnet := idAt(cfg, "properties", "subnet")
-			if err != nil || subnet == "" {
-				continue
-			}
-			network := subnet.Top().Key()
-			if l.taken[network] == nil {
-				l.taken[network] = map[netip.Addr]lb.ID{}
-			}
-			l.taken[network][addr] = lb.ID(text(cfg, "id"))
+			l.take(idOf(cfg), cfg, text(cfg, "properties", "privateIPAddress"))
 		}
 	}
+	for _, m := range instanceConfigurations(body) {
+		l.take(m.id, m.body, m.address)
+	}
+}
+
+// take notes that an IP configuration has an address in the network of its subnet, if it has both.
+func (l *links) take(id lb.ID, cfg armwire.Object, address string) {
+	addr, err := netip.ParseAddr(address)
+	subnet := idAt(cfg, "properties", "subnet")
+	if err != nil || subnet == "" {
+		return
+	}
+	network := subnet.Top().Key()
+	if l.taken[network] == nil {
+		l.taken[network] = map[netip.Addr]lb.ID{}
+	}
+	l.taken[network][addr] = id
 }
 
 // from returns what refers to id.
@@ -243,7 +254,7 @@ func viewMembers(pool armwire.Object, configs []lb.ID) {
 	members, _ := p["loadBalancerBackendAddresses"].([]any)
 	for _, cfg := range configs {
 		members = append(members, armwire.Object{
-			"name":       cfg.ResourceGroup() + "_" + cfg.Top().Name() + cfg.Name(),
+			"name":       memberName(cfg),
 			"properties": armwire.Object{"networkInterfaceIPConfiguration": armwire.Object{"id": string(cfg)}},
 		})
 	}

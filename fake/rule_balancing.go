@@ -33,8 +33,8 @@ var balancingRules = []rule{
 	{"pool-members", armid.LoadBalancers, forEach(armid.BackendAddressPools, checkMembers)},
 	// A frontend that a private link service uses stays (Azure documentation, Private Link).
 	{"frontend-used-by-service", armid.LoadBalancers, checkServedFrontends},
-	// A load balancer whose pools a scale set's model names stays (ARM error codes of rules and references).
-	{"used-by-scale-set", armid.LoadBalancers, onDelete(checkScaleSets)},
+	// A pool that a scale set's model or an instance names stays, and with it its load balancer (ARM error codes of rules and references).
+	{"used-by-scale-set", armid.LoadBalancers, checkScaleSets},
 	// A pool has either addresses or network interfaces (Azure documentation, backend pool management; error code as users report it).
 	{"pool-of-one-kind", armid.LoadBalancers, forEach(armid.BackendAddressPools, checkPoolKind)},
 }
@@ -286,26 +286,36 @@ func checkServedFrontends(w *write) *provider.OpError {
 	return nil
 }
 
-// checkScaleSets looks at the models and the instances of scale sets.
+// checkScaleSets asks for every pool that goes whether an instance or the model of a scale set names it.
 func checkScaleSets(w *write) *provider.OpError {
+	gone := map[string]bool{}
 	for _, pool := range objects(w.old, "properties", armid.BackendAddressPools) {
+		if w.new != nil && child(w.new, armid.BackendAddressPools, text(pool, "name")) != nil {
+			continue
+		}
+		gone[idOf(pool).Key()] = true
 		for _, by := range w.c.linked().from(inPool, idOf(pool)) {
 			if by.Unit().Is(armid.ScaleSetInstances) {
-				return inUseByScaleSet(w.id, by.Top())
+				return inUseByScaleSet(w, by.Top())
 			}
 		}
 	}
 	for _, r := range w.c.resources {
-		if r.id.Is(armid.ScaleSets) && slices.ContainsFunc(modelPools(r.body), func(pool lb.ID) bool { return pool.Top().Equal(w.id) }) {
-			return inUseByScaleSet(w.id, r.id)
+		goes := func(pool lb.ID) bool { return gone[pool.Key()] || w.new == nil && pool.Top().Equal(w.id) }
+		if r.id.Is(armid.ScaleSets) && slices.ContainsFunc(modelPools(r.body), goes) {
+			return inUseByScaleSet(w, r.id)
 		}
 	}
 	return nil
 }
 
-func inUseByScaleSet(balancer, set lb.ID) *provider.OpError {
+func inUseByScaleSet(w *write, set lb.ID) *provider.OpError {
+	verb := "delete load balancer"
+	if w.new != nil {
+		verb = "remove backend address pools of load balancer"
+	}
 	return refuse(400, "LoadBalancerInUseByVirtualMachineScaleSet", "",
-		"Cannot delete load balancer %s since its child resources are in use by virtual machine scale set %s.", balancer, set)
+		"Cannot %s %s since its child resources are in use by virtual machine scale set %s.", verb, w.id, set)
 }
 
 func checkPoolKind(w *write, pool armwire.Object) *provider.OpError {

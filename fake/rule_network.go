@@ -60,8 +60,8 @@ func checkSubnetsInUse(w *write) *provider.OpError {
 func (w *write) stranded(subnet armwire.Object) (addr string, id lb.ID) {
 	all := prefixes(subnet)
 	for ip, by := range w.c.linked().taken[w.id.Key()] {
-		_, kind, name := split(by)
-		inside := !idAt(child(w.c.bare(by.Top()), kind, name), "properties", "subnet").Equal(idOf(subnet))
+		cfg, _ := w.c.configuration(by)
+		inside := !idAt(cfg, "properties", "subnet").Equal(idOf(subnet))
 		for _, p := range all {
 			inside = inside || p.Contains(ip)
 		}

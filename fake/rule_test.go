@@ -286,7 +286,11 @@ var ruleTests = []struct {
 	{"pool-members", "no network", "loadBalancers/lb/backendAddressPools/pool", "InvalidRequestFormat", []edit{set(`{"properties":{"virtualNetwork":null}}`)}},
 	{"frontend-used-by-service", "removed", "loadBalancers/served", "FrontendIPConfigurationInUseByPrivateLinkService", []edit{drop(lbRules, "a-80"), drop(frontends, "a")}},
 	{"frontend-used-by-service", "deleted with its load balancer", "loadBalancers/served", "FrontendIPConfigurationInUseByPrivateLinkService", nil},
-	{"used-by-scale-set", "deleted", "loadBalancers/scaled", "LoadBalancerInUseByVirtualMachineScaleSet", nil},
+	{"used-by-scale-set", "deleted, named by a model", "loadBalancers/scaled", "LoadBalancerInUseByVirtualMachineScaleSet", nil},
+	{"used-by-scale-set", "deleted, with an instance in a pool", "loadBalancers/second", "LoadBalancerInUseByVirtualMachineScaleSet", nil},
+	{"used-by-scale-set", "a pool dropped that a model names", "loadBalancers/third", "LoadBalancerInUseByVirtualMachineScaleSet", []edit{drop(pools, "model")}},
+	{"used-by-scale-set", "a pool dropped that an instance is in", "loadBalancers/second", "LoadBalancerInUseByVirtualMachineScaleSet", []edit{drop(pools, "p")}},
+	{"used-by-scale-set", "a pool deleted that an instance is in", "loadBalancers/second/backendAddressPools/p", "LoadBalancerInUseByVirtualMachineScaleSet", nil},
 
 	{"public-ip-version-immutable", "IPv6 to IPv4", "publicIPAddresses/free6", "PublicIPAddressVersionCannotBeChanged", []edit{set(`{"properties":{"publicIPAddressVersion":"IPv4"}}`)}},
 	{
@@ -391,6 +395,10 @@ var ruleTests = []struct {
 		[]edit{set(`{"properties":{"virtualMachineProfile":{"networkProfile":` + interfaces("served", "none") + `}}}`)},
 	},
 	{"busy", "a network interface on its way out", "networkInterfaces/leaving", "OperationNotAllowed", []edit{set(`{"tags":{"a":"b"}}`)}},
+	{
+		"busy", "an instance on its way out", "scaleSets/uni/virtualMachines/2", "OperationNotAllowed",
+		[]edit{set(`{"properties":{"networkProfileConfiguration":` + interfaces() + `}}`)},
+	},
 	{"busy", "an instance being changed", "scaleSets/uni/virtualMachines/1", "AnotherOperationInProgress", []edit{set(`{"tags":{"a":"b"}}`)}},
 	{"interface-in-use", "of a virtual machine", "networkInterfaces/nic", "NicInUse", nil},
 
@@ -495,8 +503,10 @@ func prepared(t *testing.T, waive ...fake.Rule) *fake.Cloud {
 	put(t, cloud, "loadBalancers/second", `{"location":"westus","sku":{"name":"Standard"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{`+inNet+`}}],"backendAddressPools":[{"name":"p","properties":{}}]}}`)
 	put(t, cloud, "networkInterfaces/other", `{"location":"westus","properties":{"ipConfigurations":[{"name":"ip","properties":{"primary":true,"privateIPAddress":"10.0.0.20","privateIPAllocationMethod":"Static",`+inNet+`}}]}}`)
 	put(t, cloud, "networkInterfaces/leaving", `{"location":"westus","properties":{"provisioningState":"Deleting","ipConfigurations":[{"name":"ip","properties":{"privateIPAddress":"10.0.0.21","privateIPAllocationMethod":"Static",`+inNet+`}}]}}`)
-	put(t, cloud, "scaleSets/uni", `{"location":"westus","sku":{"name":"Standard_D2s_v5","capacity":2},"properties":{"virtualMachineProfile":{"networkProfile":`+interfaces()+`},
-		"simVirtualMachines":[`+uniInstance("0", "Succeeded", "second", "p")+`,`+uniInstance("1", "Updating")+`]}}`)
+	put(t, cloud, "loadBalancers/third", `{"location":"westus","sku":{"name":"Standard"},"properties":{"frontendIPConfigurations":[{"name":"f","properties":{`+inNet+`}}],"backendAddressPools":[{"name":"model","properties":{}},{"name":"free","properties":{}}]}}`)
+	put(t, cloud, "scaleSets/flex", `{"location":"westus","properties":{"orchestrationMode":"Flexible","virtualMachineProfile":{"networkProfile":`+interfaces("third", "model")+`}}}`)
+	put(t, cloud, "scaleSets/uni", `{"location":"westus","sku":{"name":"Standard_D2s_v5","capacity":3},"properties":{"virtualMachineProfile":{"networkProfile":`+interfaces()+`},
+		"simVirtualMachines":[`+uniInstance("0", "Succeeded", "second", "p")+`,`+uniInstance("1", "Updating")+`,`+uniInstance("2", "Deleting", "second", "p")+`]}}`)
 	put(t, cloud, "privateLinkServices/svc/privateEndpointConnections/pe", `{"properties":{"privateLinkServiceConnectionState":{"status":"Approved"}}}`)
 	return cloud
 }
@@ -593,9 +603,14 @@ func TestAllowed(t *testing.T) {
 		{"an unused subnet deleted", "virtualNetworks/vnet/subnets/small", nil},
 		{"an empty load balancer", "loadBalancers/new", []edit{set(newLB)}},
 		{"a private link service on interfaces", "privateLinkServices/new", []edit{set(newPL)}},
+		{"a pool dropped that nothing of a scale set is in", "loadBalancers/third", []edit{drop(pools, "free")}},
+		{"such a pool deleted by itself", "loadBalancers/third/backendAddressPools/free", nil},
+		{"a load balancer with a pool of an instance, written as it is", "loadBalancers/second", []edit{set(`{"tags":{"a":"b"}}`)}},
+		{"an instance beside one on its way out", "scaleSets/uni/virtualMachines/0", []edit{set(`{"properties":{"networkProfileConfiguration":` + interfaces() + `}}`)}},
+		{"the model of a scale set with an instance on its way out", "scaleSets/uni", []edit{set(`{"tags":{"a":"b"}}`)}},
 	} {
 		t.Run(tt.fact, func(t *testing.T) {
-			if err := write(t, world(t), tt.id, tt.edits); err != nil {
+			if err := write(t, prepared(t), tt.id, tt.edits); err != nil {
 				t.Error(err)
 			}
 		})

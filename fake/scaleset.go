@@ -1,9 +1,11 @@
 package fake
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,8 +19,11 @@ import (
 // Scale sets, as Microsoft.Compute has them: a model, and in uniform mode instances, which have ETags and operations of their own. What is
 // loaded and dumped has the instances in the scale set, as the recordings do.
 
-// instancesAt is where a recorded scale set lists its instances.
-const instancesAt = "simVirtualMachines"
+// Where a recorded scale set lists its instances, and an instance the addresses that its IP configurations were given.
+const (
+	instancesAt = "simVirtualMachines"
+	addressesAt = "simPrivateIPAddresses"
+)
 
 func ofScaleSet(id lb.ID) bool { return id.Is(armid.ScaleSets) || id.Is(armid.ScaleSetInstances) }
 
@@ -122,10 +127,11 @@ func completeCompute(id lb.ID, typ string, old, body armwire.Object) armwire.Obj
 	return body
 }
 
-// configuration is one IP configuration of an instance, with the id that it goes by.
+// configuration is one IP configuration of an instance, with the id that it goes by and the address that the instance has there.
 type configuration struct {
-	id   lb.ID
-	body armwire.Object
+	id      lb.ID
+	body    armwire.Object
+	address string
 }
 
 // interfacesIn are the paths of the interfaces of an instance and of a model.
@@ -143,7 +149,8 @@ func instanceConfigurations(body armwire.Object) []configuration {
 	var out []configuration
 	for _, nic := range objects(body, inInstance...) {
 		for _, cfg := range objects(nic, "properties", armid.IPConfigurations) {
-			out = append(out, configuration{id.Child("networkInterfaces", text(nic, "name")).Child(armid.IPConfigurations, text(cfg, "name")), cfg})
+			address := cmp.Or(text(cfg, "properties", "privateIPAddress"), text(body, "properties", addressesAt, text(cfg, "name")))
+			out = append(out, configuration{id.Child(instanceInterfaces, text(nic, "name")).Child(armid.IPConfigurations, text(cfg, "name")), cfg, address})
 		}
 	}
 	return out
@@ -182,6 +189,18 @@ func poolsByConfiguration(nics []armwire.Object) map[string]bool {
 		}
 	}
 	return out
+}
+
+// moveOthers moves the ETags that a write of a scale set or instance moves beside its own.
+func (c *Cloud) moveOthers(id lb.ID) {
+	switch {
+	case id.Is(armid.ScaleSetInstances) && c.options.InstanceMovesScaleSet:
+		c.touch(id.Top().Key())
+	case id.Is(armid.ScaleSets) && c.options.ScaleSetMovesInstances:
+		for _, instance := range c.instancesOf(id) {
+			c.touch(instance.Key())
+		}
+	}
 }
 
 // followModel makes the instances of a scale set follow a write of it: as many as its capacity, and, unless its upgrade policy is Manual or an
@@ -253,8 +272,26 @@ func (c *Cloud) addInstance(set lb.ID, body armwire.Object, have []lb.ID) lb.ID 
 			"instanceView":                armwire.Object{"statuses": []any{armwire.Object{"code": "PowerState/running"}}},
 		},
 	}
-	c.store(id, completeCompute(id, armid.ScaleSetInstances, nil, instance))
+	instance = completeCompute(id, armid.ScaleSetInstances, nil, instance)
+	c.assignInstance(instance)
+	c.store(id, instance)
 	return id
+}
+
+// assignInstance gives the IP configurations of an instance the first free addresses of their subnets, as far as there are any.
+func (c *Cloud) assignInstance(body armwire.Object) {
+	addresses, mine := armwire.Object{}, map[netip.Addr]bool{}
+	for _, m := range instanceConfigurations(body) {
+		if m.address != "" || idAt(m.body, "properties", "subnet") == "" {
+			continue
+		}
+		if addr, err := c.firstFree(m.id.Unit(), m.body, mine); err == nil {
+			addresses[text(m.body, "name")], mine[addr] = addr.String(), true
+		}
+	}
+	if len(addresses) > 0 {
+		properties(body)[addressesAt] = addresses
+	}
 }
 
 // removeWhole is remove with the instances of a scale set.
@@ -302,28 +339,34 @@ func (c *Cloud) migrateAll(id lb.ID, request armwire.Object) (Answer, *provider.
 func (c *Cloud) migrate(pool armwire.Object) {
 	members := []any{}
 	for _, id := range c.linked().from(inPool, lb.ID(text(pool, "id"))) {
-		cfg := c.configuration(id)
-		address := text(cfg, "properties", "privateIPAddress")
+		cfg, address := c.configuration(id)
 		if address == "" {
 			continue
 		}
-		members = append(members, armwire.Object{
-			"name":       id.ResourceGroup() + "_" + id.Unit().Name() + id.Name(),
-			"properties": armwire.Object{"ipAddress": address},
-		})
+		members = append(members, armwire.Object{"name": memberName(id), "properties": armwire.Object{"ipAddress": address}})
 		properties(pool)["virtualNetwork"] = armwire.Object{"id": string(idAt(cfg, "properties", "subnet").Top())}
 	}
 	properties(pool)["loadBalancerBackendAddresses"] = members
 }
 
-// configuration returns an IP configuration of a network interface or of an instance.
-func (c *Cloud) configuration(id lb.ID) armwire.Object {
+// configuration returns an IP configuration of a network interface or of an instance, and its address.
+func (c *Cloud) configuration(id lb.ID) (cfg armwire.Object, address string) {
 	if r := c.resources[id.Unit().Key()]; r != nil {
 		for _, m := range instanceConfigurations(r.body) {
 			if m.id.Equal(id) {
-				return m.body
+				return m.body, m.address
 			}
 		}
 	}
-	return c.bare(id)
+	cfg = c.bare(id)
+	return cfg, text(cfg, "properties", "privateIPAddress")
+}
+
+// memberName is what Azure calls the member of a pool that an IP configuration is: after the network interface, or the scale set and instance.
+func memberName(cfg lb.ID) string {
+	machine := cfg.Top().Name()
+	if unit := cfg.Unit(); unit != cfg.Top() {
+		machine += "_" + unit.Name()
+	}
+	return cfg.ResourceGroup() + "_" + machine + cfg.Name()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/azlb/azlb/fake"
@@ -16,10 +17,16 @@ import (
 func scaled(t *testing.T, policy string) *fake.Cloud {
 	t.Helper()
 	cloud := world(t)
+	fill(t, cloud, policy)
+	return cloud
+}
+
+// fill puts that scale set into a world.
+func fill(t *testing.T, cloud *fake.Cloud, policy string) {
+	t.Helper()
 	put(t, cloud, "scaleSets/uni", `{"location":"westus","sku":{"name":"Standard_D2s_v5","capacity":2},"properties":{"upgradePolicy":{"mode":"`+policy+`"},
 		"virtualMachineProfile":{"osProfile":{"computerNamePrefix":"uni"},"networkProfile":`+interfaces()+`},
 		"simVirtualMachines":[`+uniInstance("0", "Succeeded")+`,`+uniInstance("1", "Succeeded")+`]}}`)
-	return cloud
 }
 
 func modelIn(pools ...string) edit {
@@ -127,6 +134,87 @@ func TestCapacityMakesAndRemovesInstances(t *testing.T) {
 		if id.Top().Equal(network("scaleSets/uni")) {
 			t.Errorf("%s outlived its scale set", id)
 		}
+	}
+}
+
+// TestETagsOfScaleSetAndInstances: what else the ETag of a scale set and those of its instances do when the other is written, both ways.
+func TestETagsOfScaleSetAndInstances(t *testing.T) {
+	const instance, sibling, model = "scaleSets/uni/virtualMachines/0", "scaleSets/uni/virtualMachines/1", "scaleSets/uni"
+	for _, o := range []fake.Options{{}, {InstanceMovesScaleSet: true}, {ScaleSetMovesInstances: true}, {InstanceMovesScaleSet: true, ScaleSetMovesInstances: true}} {
+		cloud := fake.New(&o)
+		load(t, cloud, "testdata/world.json")
+		fill(t, cloud, "Manual")
+		moved := func(written string, body edit, others ...string) []bool {
+			t.Helper()
+			before := make([]any, len(others))
+			for i, path := range others {
+				before[i] = get(t, cloud, path)["etag"]
+			}
+			if err := write(t, cloud, written, []edit{body}); err != nil {
+				t.Fatal(err)
+			}
+			var list []bool
+			for i, path := range others {
+				list = append(list, get(t, cloud, path)["etag"] != before[i])
+			}
+			return list
+		}
+		inPool := set(`{"properties":{"networkProfileConfiguration":` + interfaces("served", "scale") + `}}`)
+		if got, want := moved(instance, inPool, model, sibling), []bool{o.InstanceMovesScaleSet, false}; !slices.Equal(got, want) {
+			t.Errorf("%+v: a write of an instance moves scale set and sibling: %v, want %v", o, got, want)
+		}
+		if got, want := moved(model, modelIn("served", "scale"), instance, sibling), []bool{o.ScaleSetMovesInstances, o.ScaleSetMovesInstances}; !slices.Equal(got, want) {
+			t.Errorf("%+v: a write of the model moves instances: %v, want %v", o, got, want)
+		}
+	}
+}
+
+// TestInterfacesOfInstances: they are there to be read, by instance and scale set, and hold their addresses in the subnet.
+func TestInterfacesOfInstances(t *testing.T) {
+	cloud := scaled(t, "Manual")
+	first := get(t, cloud, "scaleSets/uni/virtualMachines/0/networkInterfaces/nic")
+	cfg := list(first, "ipConfigurations")[0].(armwire.Object)
+	if got, want := cfg["id"], string(network("scaleSets/uni/virtualMachines/0/networkInterfaces/nic/ipConfigurations/ip")); got != want {
+		t.Errorf("IP configuration %v, want %s", got, want)
+	}
+	for path, want := range map[string]int{"scaleSets/uni/networkInterfaces": 2, "scaleSets/uni/virtualMachines/1/networkInterfaces": 1} {
+		answer, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodGet, ID: network(path)})
+		if err != nil || len(answer.List) != want {
+			t.Errorf("%s: %d interfaces, %v, want %d", path, len(answer.List), err, want)
+		}
+	}
+	if _, err := cloud.Call(t.Context(), fake.Call{Method: http.MethodGet, ID: network("scaleSets/uni/virtualMachines/0/networkInterfaces/none")}); codeOf(err) != "ResourceNotFound" {
+		t.Errorf("an interface that is not there: %v", err)
+	}
+	err := write(t, cloud, "scaleSets/uni/virtualMachines/0/networkInterfaces/nic", []edit{set(`{"properties":{}}`)})
+	if codeOf(err) != "MethodNotAllowed" {
+		t.Errorf("written by itself: %v", err)
+	}
+	if err := write(t, cloud, "loadBalancers/lb", []edit{static("x", "10.0.0.30", "IPv4")}); codeOf(err) != "PrivateIPAddressIsAllocated" {
+		t.Errorf("a frontend with the address of an instance: %v", err)
+	}
+	if err := write(t, cloud, "loadBalancers/lb", []edit{static("x", "10.0.0.31", "IPv4")}); err != nil {
+		t.Errorf("a frontend with the next address: %v", err)
+	}
+	subnet := list(get(t, cloud, "virtualNetworks/vnet"), "subnets")[0].(armwire.Object)
+	if back := fmt.Sprint(list(subnet, "ipConfigurations")); !strings.Contains(back, "/uni/virtualMachines/1/networkInterfaces/nic/ipConfigurations/ip") {
+		t.Errorf("the subnet shows %s", back)
+	}
+}
+
+// TestMembersOfScaleSets: a pool shows each instance under a name of its own.
+func TestMembersOfScaleSets(t *testing.T) {
+	cloud := scaled(t, "Manual")
+	for _, n := range []string{"0", "1"} {
+		put(t, cloud, "scaleSets/uni/virtualMachines/"+n, `{"location":"westus","properties":{"networkProfileConfiguration":`+interfaces("served", "scale")+`}}`)
+	}
+	pool := get(t, cloud, "loadBalancers/served/backendAddressPools/scale")
+	names := map[any]bool{}
+	for _, m := range list(pool, "loadBalancerBackendAddresses") {
+		names[m.(armwire.Object)["name"]] = true
+	}
+	if members := membersOf(t, cloud, "loadBalancers/served/backendAddressPools/scale"); len(members) != 2 || len(names) != 2 {
+		t.Errorf("%d members with %d names, want 2 of each: %v", len(members), len(names), names)
 	}
 }
 

@@ -34,7 +34,7 @@ var types = map[string][]string{
 	network + "/privateEndpoints":        nil,
 	network + "/applicationGateways":     nil,
 	compute + "/virtualMachines":         nil,
-	compute + "/virtualMachineScaleSets": {"virtualMachines"},
+	compute + "/virtualMachineScaleSets": {"virtualMachines", "networkInterfaces"},
 	compute + "/availabilitySets":        nil,
 }
 

@@ -64,6 +64,29 @@ func TestInstanceViewIsAskedFor(t *testing.T) {
 	d.want("second page", d.ask(200, "GET", next, "").at("value.instanceId"), "1")
 }
 
+// TestInterfacesOfInstances: they are read below the instance, and listed for the whole scale set too.
+func TestInterfacesOfInstances(t *testing.T) {
+	d := scaled(t)
+	nic := `{"location":"` + providertest.Location + `","properties":{"networkProfileConfiguration":{"networkInterfaceConfigurations":[{"name":"nic","properties":{"ipConfigurations":[{"name":"ip"}]}}]}}}`
+	d.ask(200, "PUT", instancePath("1", ""), nic)
+	path := string(scaleSet.Child(armid.Instances, "1")) + "/networkInterfaces"
+	d.want("one", d.ask(200, "GET", path+"/nic"+computeVersion, "").at("properties.ipConfigurations.id"), path+"/nic/ipConfigurations/ip")
+	d.want("of the instance", d.ask(200, "GET", path+computeVersion, "").at("value.name"), "nic")
+	d.want("of the scale set", d.ask(200, "GET", string(scaleSet)+"/networkInterfaces"+computeVersion, "").at("value.id"), path+"/nic")
+	d.want("code", d.ask(404, "GET", path+"/none"+computeVersion, "").at("error.code"), "ResourceNotFound")
+}
+
+// TestInstanceOnItsWayOut: what is being deleted refuses to be written, and those beside it do not.
+func TestInstanceOnItsWayOut(t *testing.T) {
+	d := scaled(t)
+	if err := d.cloud.Merge(scaleSet.Child(armid.Instances, "0"), map[string]any{"properties": map[string]any{"provisioningState": "Deleting"}}); err != nil {
+		t.Fatal(err)
+	}
+	body := `{"location":"` + providertest.Location + `","properties":{}}`
+	d.want("code", d.ask(409, "PUT", instancePath("0", ""), body).at("error.code"), "OperationNotAllowed")
+	d.ask(200, "PUT", instancePath("1", ""), body)
+}
+
 func TestMigrationOverHTTP(t *testing.T) {
 	d := open(t, nil, nil)
 	pool := balancer.Child(armid.BackendAddressPools, "p")
