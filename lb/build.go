@@ -151,6 +151,9 @@ func (b *builder) add(svc *corev1.Service) {
 // claimBases gives each base name to one Service: upstream cuts uids, so two may be alike.
 func (b *builder) claimBases() {
 	for _, s := range b.services {
+		if nameless(s.obj) {
+			continue
+		}
 		winner, loser := b.byBase[s.base], s
 		if winner == nil {
 			b.byBase[s.base] = s
@@ -161,7 +164,7 @@ func (b *builder) claimBases() {
 		}
 		b.byBase[s.base] = winner
 		if loser.wanted {
-			b.hold(loser, "metadata.uid", fmt.Errorf("%w: the base name %s is that of %s too; create the Service anew", ErrClash, s.base, winner.name))
+			b.hold(loser, uidField, fmt.Errorf("%w: in Azure, names made of the uids of %s and %s are the same (%s); create the Service anew", ErrClash, loser.name, winner.name, s.base))
 		}
 	}
 }
@@ -351,7 +354,10 @@ func checkObject(svc *corev1.Service) []fieldError {
 			bad = append(bad, fieldError{field, fmt.Errorf("%w: %s: want letters, digits and %s only", annotations.ErrSyntax, safetext.Value(value), strings.Join(strings.Split(chars, ""), " "))})
 		}
 	}
-	illegal("metadata.uid", string(svc.UID), "-._")
+	if nameless(svc) {
+		bad = append(bad, fieldError{uidField, fmt.Errorf("%w: %q: want the uid that the API server gave; the names of what the Service has in Azure are made of it", annotations.ErrSyntax, svc.UID)})
+	}
+	illegal(uidField, string(svc.UID), "-._")
 	illegal("metadata.namespace", svc.Namespace, "-.")
 	illegal("metadata.name", svc.Name, "-.")
 	for _, e := range annotations.CheckSpec(svc) {

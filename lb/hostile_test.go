@@ -93,6 +93,8 @@ func TestNodesSettleAtOnce(t *testing.T) {
 // TestObjectsNoServerLetsThrough: one Service that cannot be is held by itself.
 func TestObjectsNoServerLetsThrough(t *testing.T) {
 	for name, spoil := range map[string]func(*corev1.Service){
+		"no uid":                            func(s *corev1.Service) { s.UID = "" },
+		"a uid without any letter":          func(s *corev1.Service) { s.UID = "----" },
 		"a slash in the uid":                func(s *corev1.Service) { s.UID = "a/b" },
 		"a path in the uid":                 func(s *corev1.Service) { s.UID = "../.." },
 		"a letter of another script":        func(s *corev1.Service) { s.UID = "ü" },
@@ -309,5 +311,17 @@ func TestAddressOfDeletedService(t *testing.T) {
 	report := settled(t, cloud, c, in)
 	if s := report.Services[types.NamespacedName{Namespace: "default", Name: "svc-1"}]; s.Held {
 		t.Errorf("got %+v, want it served", s)
+	}
+}
+
+// TestUIDsAlike: names in Azure have room for 31 characters of a uid. Of two Services that they cannot tell apart the younger is held, and both are named.
+func TestUIDsAlike(t *testing.T) {
+	in := lb.Objects{Services: lbtest.Services(2), Nodes: lbtest.Nodes(1)}
+	in.Services[0].UID, in.Services[1].UID = "0123456789abcdef0123456789abcde-0", "0123456789ABCDEF0123456789abcde-1"
+	report := settled(t, lbtest.Cloud(), lbtest.Cluster(), in)
+	first, second := report.Services[nameOf(in.Services[0])], report.Services[nameOf(in.Services[1])]
+	text := fmt.Sprint(second.Findings)
+	if first.Held || !second.Held || !strings.Contains(text, "metadata.uid") || !strings.Contains(text, "default/svc-0") || !strings.Contains(text, "default/svc-1") {
+		t.Errorf("held %t and %t, want the second one, with both names; findings %s", first.Held, second.Held, text)
 	}
 }

@@ -99,6 +99,7 @@ func (b *builder) outline() *outline {
 	d.finishPublicIPs()
 	d.checkLabels()
 	d.finishSecurity()
+	d.checkNameless()
 	return d
 }
 

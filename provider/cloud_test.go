@@ -227,6 +227,50 @@ func TestDeleteAcrossClasses(t *testing.T) {
 	}
 }
 
+// TestWithoutUID: names in Azure are made of uids, so a Service without one is not served, and not taken for removed while something stays that may
+// be its own.
+func TestWithoutUID(t *testing.T) {
+	for _, step := range []struct {
+		fact  string
+		named bool // served before under its uid
+		does  func(*provider.Reconciler, lb.Objects) error
+		fails bool
+	}{
+		{"ensured", false, func(r *provider.Reconciler, in lb.Objects) error {
+			_, err := r.Ensure(t.Context(), in, nameOf(1))
+			return err
+		}, true},
+		{"deleted, with nothing there", false, func(r *provider.Reconciler, in lb.Objects) error { return r.Delete(t.Context(), in, nameOf(1)) }, false},
+		{"deleted, with all that it had under its uid", true, func(r *provider.Reconciler, in lb.Objects) error { return r.Delete(t.Context(), in, nameOf(1)) }, true},
+	} {
+		t.Run(step.fact, func(t *testing.T) {
+			c, in := azure(), objects(1)
+			before := c.String()
+			r := reconciler(c, nil)
+			if step.named {
+				if _, err := r.Ensure(t.Context(), in, nameOf(1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			nameless := objects(1)
+			nameless.Services[0].UID = ""
+			err := step.does(r, nameless)
+			if got := errors.Is(err, provider.ErrHeld) && errors.Is(err, annotations.ErrSyntax) && strings.Contains(err.Error(), "metadata.uid"); got != step.fails || !step.fails && err != nil {
+				t.Errorf("got %v, want it held for metadata.uid: %t", err, step.fails)
+			}
+			if !step.named {
+				if d := cmp.Diff(before, c.String()); d != "" {
+					t.Errorf("something was made (-before +after):\n%s", d)
+				}
+				return
+			}
+			if err := r.Delete(t.Context(), in, nameOf(1)); err != nil || c.String() != before {
+				t.Errorf("with its uid: %v, left behind (-before +after):\n%s", err, cmp.Diff(before, c.String()))
+			}
+		})
+	}
+}
+
 func TestLastServiceLeavesNothing(t *testing.T) {
 	c := azure()
 	before := c.String()

@@ -94,7 +94,9 @@ func (o *outcome) results() {
 		services[name] = s
 	}
 	for _, f := range o.round.Plan.Findings {
-		if s, ok := services[f.Service]; ok {
+		// One that holds a Service that is served no more says that its removal is not done.
+		if s, ok := services[f.Service]; ok || f.Holds && f.Service.Name != "" {
+			s.Held = s.Held || f.Holds
 			s.Findings = append(s.Findings, f)
 			services[f.Service] = s
 		}
