@@ -88,7 +88,8 @@ type builder struct {
 	named    map[string]map[string][]string        // names of frontends in lower case by load balancer and base name
 	there    map[string]map[string]bool            // base names by key of the object that they are on
 	entries  []MultipleConfiguration
-	others   map[string]bool // base names that are another cluster's
+	others   map[string]bool     // base names that are another cluster's
+	former   map[string]*service // by former base names, Services of another class that were made anew
 	only     map[types.NamespacedName]bool
 	aside    map[types.NamespacedName]bool // Objects.Hold
 	findings []Finding
@@ -116,6 +117,7 @@ func newBuilder(c Cluster, in Objects, seen Observed) *builder {
 	b.claimBases()
 	b.findOthers()
 	b.findEntries()
+	b.findFormer()
 	b.markObserved()
 	for _, s := range b.services {
 		b.admit(s)
@@ -138,12 +140,9 @@ func (b *builder) add(svc *corev1.Service) {
 	}
 	s := &service{obj: svc, name: name, base: strings.ToLower(Base(svc.UID))}
 	asks := svc.Spec.Type == corev1.ServiceTypeLoadBalancer || !knownType(svc.Spec.Type)
+	asks = asks && !b.c.Releases(svc)
 	s.wanted = asks && svc.DeletionTimestamp == nil
-	class := ""
-	if svc.Spec.LoadBalancerClass != nil {
-		class = *svc.Spec.LoadBalancerClass
-	}
-	s.ours = class == b.c.Class || class == "" && !asks // the API server takes the class away with the type
+	s.ours = classOf(svc) == b.c.Class || !asks && (classOf(svc) == "" || b.c.Releases(svc)) // the API server takes the class away with the type
 	b.services = append(b.services, s)
 	b.byName[name] = s
 }
@@ -390,6 +389,9 @@ func (b *builder) hold(s *service, field string, err error) {
 // left behind, since the input then does not speak for them.
 func (b *builder) keepsBase(base string) bool {
 	if s := b.byBase[base]; s != nil {
+		return s.held
+	}
+	if s := b.former[base]; s != nil {
 		return s.held
 	}
 	return len(b.only) > 0 || b.in.KeepGone

@@ -64,13 +64,17 @@ type Cluster struct {
 	PrivateLinkGroup string // never empty
 	Tags             Tags   // tags overlaid with tagsMap
 	SystemTags       []string
-	MutateIPTags     bool // enableIPTagMutationForExistingPublicIP
-	Class            string
-	Limits           Limits
-	PrivateLink      PrivateLinkPolicy
-	Addresses        AddressPolicy // what may become of addresses
-	Policy           Policy        // what Services may name
-	Correct          []Correction  // deviations that change existing Services too
+	MutateIPTags     bool   // enableIPTagMutationForExistingPublicIP
+	Class            string // spec.loadBalancerClass of the Services that are served; empty: those without one
+	// ReleaseClasses are other classes whose Services lose what they have here, like Services of type ClusterIP, also what one that was made anew
+	// had under its former uid. Without it everything stays and a finding tells of it, since another controller with the same names may be
+	// serving the class on the same load balancers. Empty text stands for Services without a class.
+	ReleaseClasses []string
+	Limits         Limits
+	PrivateLink    PrivateLinkPolicy
+	Addresses      AddressPolicy // what may become of addresses
+	Policy         Policy        // what Services may name
+	Correct        []Correction  // deviations that change existing Services too
 }
 
 // MultipleConfiguration is one entry of multipleStandardLoadBalancerConfigurations.

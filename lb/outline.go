@@ -100,6 +100,7 @@ func (b *builder) outline() *outline {
 	d.checkLabels()
 	d.finishSecurity()
 	d.checkNameless()
+	d.checkClasses()
 	return d
 }
 

@@ -52,6 +52,8 @@ type Options struct {
 	// AllowEmpty lets [Reconciler.Sync] take an input without any Service for what it says: everything of all Services is to go, as far as
 	// MaxRemovals lets it. Without it such an input is [ErrNoInput].
 	AllowEmpty bool
+	// ReleaseClasses are added to those of the cluster, [lb.Cluster.ReleaseClasses], by [NewReconciler].
+	ReleaseClasses []string
 }
 
 // Clock is the time as far as waiting is concerned.

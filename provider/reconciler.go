@@ -71,6 +71,7 @@ func NewReconciler(p Provider, c lb.Cluster, o *Options) *Reconciler {
 		opts.Parallel = manySteps
 	}
 	opts.rate(p)
+	c.ReleaseClasses = slices.Concat(c.ReleaseClasses, opts.ReleaseClasses)
 	opts.Region = cmp.Or(opts.Region, c.Location)
 	return &Reconciler{
 		provider: p, cluster: c, opts: opts, planner: arithmetic{}, ear: newListener(&opts), slots: make(chan struct{}, opts.Parallel), snapshot: newSnapshot(),
@@ -130,7 +131,8 @@ func (r *Reconciler) EnsureReport(ctx context.Context, in lb.Objects, name types
 // Delete removes what one Service has, and nothing that others use, while every other Service is held. The Service must be in in, with a
 // deletion timestamp or without, as it is for whoever removes its finalizer: its UID is in the names of what it has. Nil means that nothing
 // of it is left, so that the finalizer can go. Of a Service that is in no input nothing can be told; it is taken for gone, and what it may
-// have left is removed by the next [Reconciler.Sync]. One whose loadBalancerClass is another one than the cluster's is [ErrHeld].
+// have left is removed by the next [Reconciler.Sync]. One whose loadBalancerClass is another one than the cluster's, and none of
+// Options.ReleaseClasses, is [ErrHeld].
 func (r *Reconciler) Delete(ctx context.Context, in lb.Objects, name types.NamespacedName) error {
 	_, err := r.DeleteReport(ctx, in, name)
 	return err
@@ -139,7 +141,7 @@ func (r *Reconciler) Delete(ctx context.Context, in lb.Objects, name types.Names
 // DeleteReport is [Reconciler.Delete] with all that is known of how it went: the rounds have only steps that the Service is a cause of.
 func (r *Reconciler) DeleteReport(ctx context.Context, in lb.Objects, name types.NamespacedName) (Report, error) {
 	i := slices.IndexFunc(in.Services, func(s corev1.Service) bool { return nameOf(&s) == name })
-	if i >= 0 && in.Services[i].Spec.LoadBalancerClass != nil && *in.Services[i].Spec.LoadBalancerClass != r.cluster.Class {
+	if i >= 0 && in.Services[i].Spec.LoadBalancerClass != nil && *in.Services[i].Spec.LoadBalancerClass != r.cluster.Class && !r.cluster.Releases(&in.Services[i]) {
 		return Report{}, fmt.Errorf("%w: %s: spec.loadBalancerClass: %q is somebody else's to delete; %q is served here",
 			ErrHeld, name, *in.Services[i].Spec.LoadBalancerClass, r.cluster.Class)
 	}

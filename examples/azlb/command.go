@@ -33,6 +33,7 @@ type flags struct {
 	clusterName string
 	policy      string
 	correct     []string
+	release     []string
 	output      string
 	verbose     bool
 
@@ -145,6 +146,8 @@ func (t *tool) cloudFlags(c *cobra.Command) {
 		"deviations from upstream that may change Services which are there already: `kinds` of docs/compatibility.md, with commas between, or all")
 	f.BoolVar(&t.flags.address.AllowRecreate, "recreate-addresses", false,
 		"allow changes that Azure takes only for a new address: IP tags, prefix or family of a Service's own (default: the Service is held; AddressPolicy.AllowRecreate)")
+	f.StringArrayVar(&t.flags.release, "release-class", nil,
+		"take away what Services of this other `class` have here, as if they were of type ClusterIP; may be given several times (default: it stays, with a warning)")
 	f.BoolVar(&t.flags.fake, "fake", false, "run on an Azure in memory that has what azure.json names")
 	f.StringVar(&t.flags.load, "load", "", "with --fake: begin with the state in `file`, as --dump writes it")
 	f.StringVar(&t.flags.dump, "dump", "", "with --fake: write the state to `file` at the end; the same as --load to go on with next time")

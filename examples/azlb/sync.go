@@ -98,6 +98,9 @@ func (t *tool) prepare(args []string) (*job, error) {
 		return nil, err
 	}
 	cluster.PrivateLink, cluster.Addresses = t.flags.link, t.flags.address
+	if !t.flags.noDelete {
+		cluster.ReleaseClasses = t.flags.release
+	}
 	azure, err := t.open(cluster, config, in)
 	if err != nil {
 		return nil, err
