@@ -31,6 +31,7 @@ var (
 	ErrFamily     = errors.New("wrong address family")
 	ErrExposure   = errors.New("no security rules are written")
 	ErrNoNodes    = errors.New("no usable node")
+	ErrUnreached  = errors.New("reaches no node")
 )
 
 // Build computes what Azure should have for the Services of in, given what it has: which load balancer, address, public IP and rules each

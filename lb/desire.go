@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/lb/armid"
@@ -45,15 +46,17 @@ func (d *outline) desired() Desired {
 	want.Remove, want.Recreate = append(want.Remove, d.remove...), append(want.Recreate, d.relink...)
 	slices.SortFunc(want.Remove, armid.Compare)
 	want.Causes = d.causes
+	uses := d.usesOf(want.LoadBalancers)
+	d.checkReached(want.LoadBalancers, uses)
 	for _, s := range d.services {
 		r := d.results[s.name]
 		if r == nil {
 			if s.wanted && s.ours {
-				want.Services = append(want.Services, ServiceResult{Service: s.name, Held: s.held})
+				want.Services = append(want.Services, ServiceResult{Service: s.name, Held: s.held, Uses: uses[s.base]})
 			}
 			continue
 		}
-		result := ServiceResult{Service: s.name, Held: r.held, PrivateLink: d.linkOf(s)}
+		result := ServiceResult{Service: s.name, Held: r.held, PrivateLink: d.linkOf(s), Uses: uses[s.base]}
 		told := map[Address]bool{}
 		for _, in := range r.ingress {
 			if !told[in.address] {
@@ -67,6 +70,31 @@ func (d *outline) desired() Desired {
 	}
 	d.warn()
 	return want
+}
+
+// usesOf lists by base name what traffic to a Service gets to it through, held Services included.
+func (d *outline) usesOf(balancers []LoadBalancer) map[string][]ID {
+	uses := map[string][]ID{}
+	for _, l := range balancers {
+		frontends := frontendKind.byName(l.Frontends)
+		for _, r := range l.Rules {
+			base := d.owner(r.Name)
+			ids := append(uses[base], l.ID.Child(armid.LoadBalancingRules, r.Name), l.ID.Child(armid.FrontendIPConfigurations, r.Frontend),
+				l.ID.Child(armid.BackendAddressPools, r.Pool))
+			if r.Probe != "" {
+				ids = append(ids, l.ID.Child(armid.Probes, r.Probe))
+			}
+			if ip := frontends[strings.ToLower(r.Frontend)].PublicIP; ip != "" {
+				ids = append(ids, ip)
+			}
+			uses[base] = ids
+		}
+	}
+	for base, ids := range uses {
+		slices.SortFunc(ids, armid.Compare)
+		uses[base] = slices.CompactFunc(ids, ID.Equal)
+	}
+	return uses
 }
 
 func (d *outline) publicIPCauses(id ID, s *service) {
@@ -107,10 +135,10 @@ func (d *outline) warn() {
 	if d.c.SecurityGroup == "" {
 		d.findings = append(d.findings, Finding{Field: "securityGroupName", Severity: SeverityWarning, Err: fmt.Errorf("%w: the configuration names no security group, so nothing is allowed or denied", ErrExposure)})
 	}
-	if d.c.PoolType == PoolInterfaces && d.unattached() {
+	if nodes := d.unattached(); d.c.PoolType == PoolInterfaces && len(nodes) > 0 {
 		d.findings = append(d.findings, Finding{
-			Field: "loadBalancerBackendPoolConfigurationType", Severity: SeverityWarning,
-			Err: fmt.Errorf("%w: nodes whose network interface was not found are not attached to pools; whoever makes them has to attach them, or set nodeIP", ErrUnserved),
+			Field: poolTypeField, Severity: SeverityWarning,
+			Err: fmt.Errorf("%w: %s: no network interface is known of its machine, so nobody here attaches it to pools; check spec.providerID and what may be read, attach it by other means, or set nodeIP", ErrUnserved, nodeNames(nodes)),
 		})
 	}
 }
@@ -128,9 +156,9 @@ func (d *outline) warnSCTP(s *service) {
 	}
 }
 
-// unattached reports whether there are nodes whose membership somebody else has to look after.
-func (d *outline) unattached() bool {
-	return slices.ContainsFunc(d.in.Nodes, func(n corev1.Node) bool {
-		return d.attachable(n) && d.interfaceOf(n) == nil && d.unreadMember(n) == nil
+// unattached returns the nodes whose membership somebody else has to look after.
+func (d *outline) unattached() []corev1.Node {
+	return slices.DeleteFunc(slices.Clone(d.in.Nodes), func(n corev1.Node) bool {
+		return !d.attachable(n) || d.interfaceOf(n) != nil || d.unreadMember(n) != nil
 	})
 }

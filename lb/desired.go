@@ -58,4 +58,6 @@ type ServiceResult struct {
 	Ingress []Address // in the order of the status
 	// PrivateLink is the private link service of the Service's frontend, whoever asked for it; empty for none.
 	PrivateLink ID
+	// Uses is what traffic gets to it through: frontends, rules, probes and pools of load balancers, and public IPs; sorted by id, each once.
+	Uses []ID
 }

@@ -38,7 +38,14 @@ func Diff(seen Observed, want Desired) (Plan, error) {
 	d.markMoved()
 	d.markReaddressed()
 	slices.SortStableFunc(d.findings, compareFindings)
-	return Plan{Steps: d.steps.ordered(), Findings: quoteFindings(d.findings)}, nil
+	steps := d.steps.ordered()
+	if len(steps) > 0 {
+		users := usersOf(want)
+		for i := range steps {
+			steps[i].Services = users.servicesOf(steps[i].Op)
+		}
+	}
+	return Plan{Steps: steps, Findings: quoteFindings(d.findings)}, nil
 }
 
 // differ carries what the stages of [Diff] share.

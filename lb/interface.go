@@ -20,8 +20,11 @@ const poolTypeField = "loadBalancerBackendPoolConfigurationType"
 
 // attachable reports whether the interface of a node may be in a pool.
 func (d *outline) attachable(n corev1.Node) bool {
-	return eligible(n) && !strings.EqualFold(n.Labels[labelManaged], "false") && d.c.inGroup(n)
+	return eligible(n) && !unmanaged(n) && d.c.inGroup(n)
 }
+
+// unmanaged reports whether a node's label says that Azure does not look after it.
+func unmanaged(n corev1.Node) bool { return strings.EqualFold(n.Labels[labelManaged], "false") }
 
 // inGroup reports whether a node is in the resource group of the cluster, as far as its labels tell.
 func (c Cluster) inGroup(n corev1.Node) bool {
@@ -123,6 +126,8 @@ type memberships struct {
 	wanted map[string]map[string]map[string]ID
 	// ours are the pools that have no other members than the wanted ones.
 	ours map[string]bool
+	// joined counts the nodes in pools of interfaces, without those that cannot be written into it any more.
+	joined map[string]int
 	// dying are the pools of load balancers that go: ARM takes network interfaces out of them, but not scale sets.
 	dying map[string][]Cause
 }
@@ -144,6 +149,7 @@ func (d *outline) wantInterfaces() []NetworkInterface {
 		return nil
 	}
 	m := d.memberships()
+	d.joined = m.joined
 	var list []NetworkInterface
 	for i := range d.seen.Interfaces {
 		nic := &d.seen.Interfaces[i]
@@ -187,7 +193,7 @@ func (d *outline) nodesCause() Cause {
 }
 
 func (d *outline) memberships() memberships {
-	m := memberships{wanted: map[string]map[string]map[string]ID{}, ours: map[string]bool{}, dying: map[string][]Cause{}}
+	m := memberships{wanted: map[string]map[string]map[string]ID{}, ours: map[string]bool{}, joined: map[string]int{}, dying: map[string][]Cause{}}
 	for _, id := range d.ourBalancers() {
 		l := d.balancer(id)
 		if d.preConfigured(l) {
@@ -245,7 +251,9 @@ func (d *outline) attach(m memberships, l *balancerDraft, p Pool, pool ID) int {
 			continue
 		}
 		m.join(nic.ID, nic.IPConfigurations[i].Name, pool)
-		members++
+		if members++; !nic.Deleting || nic.IPConfigurations[i].inPool(pool) {
+			m.joined[pool.Key()]++
+		}
 	}
 	d.attachModels(m, l, pool, family, sets, kept)
 	for _, other := range sortedValues(kept, func(a, b excluded) int { return armid.Compare(a.by, b.by) }) {

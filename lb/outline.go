@@ -31,8 +31,9 @@ type outline struct {
 	nodes      map[string][]corev1.Node // by entry, when known
 	unread     map[string][]fieldError  // why members of a load balancer cannot be attached, by its key, when known
 	links      []pls.PrivateLinkService
-	migrated   []ID // pools that ARM migrates
-	relink     []ID // of links, those that are created anew under their name
+	migrated   []ID           // pools that ARM migrates
+	joined     map[string]int // by key of a pool of interfaces: the nodes that are or will be in it
+	relink     []ID           // of links, those that are created anew under their name
 	subnets    []Subnet
 	origins    map[string]Origin     // of settings, by key of the id and field; nil unless traced
 	keepers    map[string][]*service // Services that are held, by lower-case name of the security rule they keep; nil unless traced

@@ -1,6 +1,10 @@
 package lb
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // Plan is the way from what is observed to what is desired.
 type Plan struct {
@@ -13,6 +17,10 @@ type Step struct {
 	Op    Op
 	After []int  // indices of the steps that must have succeeded before this one starts; all smaller than its own
 	Risks []Risk // sorted
+	// Services are those that are not served as they ask until the step is done, sorted: the causes of its changes; of what no Service asked
+	// for, those that are served through what changes; and, where members of a pool come or go, everybody whose rules lead to it. Empty: no
+	// Service is the worse for it if the step fails.
+	Services []types.NamespacedName
 }
 
 // Risk says what a step may do to traffic beyond what it adds.

@@ -108,6 +108,36 @@ func (s Scope) WithMembers(seen []SeenLoadBalancer) Scope {
 	return s
 }
 
+// Unseen returns the machines of nodes that seen, which was read for s, does not show: they have joined since, or Azure does not have them.
+// Of nodes that are in no pool nothing is asked. Each is there once, in the order of the nodes.
+func (s Scope) Unseen(in Objects, seen Observed) []ID {
+	if len(s.Interfaces)+len(s.ScaleSets)+len(s.Machines) == 0 || len(s.Members) > 0 {
+		return nil
+	}
+	attached, known, listed := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, n := range seen.Interfaces {
+		attached[n.Machine.Key()] = true
+	}
+	for _, m := range seen.Machines {
+		known[m.ID.Key()] = true
+	}
+	for _, group := range slices.Concat(s.Interfaces, s.ScaleSets) {
+		listed[group.Key()] = true
+	}
+	var ids []ID
+	for _, n := range in.Nodes {
+		machine := machineOf(n)
+		if machine == "" || !eligible(n) || unmanaged(n) {
+			continue
+		}
+		lists := slices.ContainsFunc(s.Machines, machine.GroupID().Equal) && machine.Is(armid.VirtualMachines)
+		if key := machine.Key(); listed[machine.GroupID().Key()] && !attached[key] || lists && !known[key] {
+			ids = addID(ids, machine)
+		}
+	}
+	return ids
+}
+
 func addID(list []ID, id ID) []ID {
 	if slices.ContainsFunc(list, id.Equal) {
 		return list

@@ -21,7 +21,7 @@ func TestEveryPrefixIsSafe(t *testing.T) {
 		for phase := range 3 {
 			plan := planOf(t, w)
 			order := shuffled(plan, rand.New(rand.NewPCG(seed, uint64(phase))))
-			for n := range order.Steps {
+			for n := range writesOf(t, w, order) {
 				prefixes++
 				stopAfter(t, w, order, n)
 			}
@@ -41,6 +41,17 @@ func planOf(t *testing.T, w *sim.World) lb.Plan {
 		t.Fatalf("seed %d: %v", w.Seed, err)
 	}
 	return plan
+}
+
+// writesOf counts the writes that plan comes to: instances of a scale set may follow their model by themselves, so that nothing is left to write.
+func writesOf(t *testing.T, w *sim.World, plan lb.Plan) int {
+	t.Helper()
+	trial := w.Cloud.Clone()
+	report, err := provider.Apply(t.Context(), trial, plan, &provider.Options{Parallel: 1, Attempts: 1, Clock: trial.Clock()})
+	if err != nil {
+		return len(plan.Steps) // what ARM refuses is looked at in package sim
+	}
+	return report.Writes
 }
 
 // stopAfter pulls the plug after n writes of plan and looks at what is left, on a copy of the world.

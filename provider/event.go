@@ -10,7 +10,7 @@ import (
 )
 
 // Event is something a host may want to show, count or turn into a Kubernetes Event. The set is closed: [Planned], [StepStarted],
-// [StepRetried], [StepDone], [ServiceConverged], [ServiceHeld], [ServiceRejected], [DriftFound], [Throttled], [RateWaited]. More may come, so a
+// [StepRetried], [StepDone], [ServiceConverged], [ServiceHeld], [ServiceFailed], [ServiceRejected], [DriftFound], [Throttled], [RateWaited]. More may come, so a
 // switch over events should let unknown ones pass.
 type Event interface{ event() }
 
@@ -67,6 +67,13 @@ type ServiceHeld struct {
 	Err      error // what ARM refused; nil: the findings say all
 }
 
+// ServiceFailed: a call ended and the Service, which is not held, has not all that it asks for: a step for it failed, such as one that attaches a
+// node, or no pool of it has a member. It is told once, until the reason changes.
+type ServiceFailed struct {
+	Service types.NamespacedName
+	Err     error
+}
+
 // DriftFound: something in Azure is not as it was known to be; somebody else has changed it. With Err it was a write that found it, which is
 // planned again, else it was found by reading.
 type DriftFound struct {
@@ -93,6 +100,7 @@ func (StepRetried) event()      {}
 func (StepDone) event()         {}
 func (ServiceConverged) event() {}
 func (ServiceHeld) event()      {}
+func (ServiceFailed) event()    {}
 func (ServiceRejected) event()  {}
 func (DriftFound) event()       {}
 func (Throttled) event()        {}

@@ -101,8 +101,8 @@ func (r *Reconciler) Sync(ctx context.Context, in lb.Objects) (Report, error) {
 
 // Ensure brings one Service in step while every other one is held, unless it is called for at the same time, and returns its status. in is
 // the same as for [Reconciler.Sync], since Services share load balancers, ports and addresses. The error joins [ErrHeld] and the findings
-// that hold the Service, or is that of the first step it was a cause of that failed. A Service that asks for no load balancer has an empty
-// status.
+// that hold the Service, or is that of the first step for it that failed: one that it is a cause of, or one that attaches a node to a pool of
+// it. Without an error its pools have the members that they should have. A Service that asks for no load balancer has an empty status.
 //
 // Calls that are planned together take the Service that each names as its own input has it, and everything else from the latest input; with
 // a Sync among them, from the latest input of a Sync.
@@ -120,7 +120,7 @@ func (r *Reconciler) Ensure(ctx context.Context, in lb.Objects, name types.Names
 	return &corev1.LoadBalancerStatus{}, nil
 }
 
-// EnsureReport is [Reconciler.Ensure] with all that is known of how it went: the rounds have only steps that the Service is a cause of.
+// EnsureReport is [Reconciler.Ensure] with all that is known of how it went: the rounds have only steps that are for the Service.
 func (r *Reconciler) EnsureReport(ctx context.Context, in lb.Objects, name types.NamespacedName) (Report, error) {
 	if !slices.ContainsFunc(in.Services, func(s corev1.Service) bool { return nameOf(&s) == name }) {
 		return Report{}, fmt.Errorf("%w: %s", ErrNoService, name)
@@ -138,7 +138,7 @@ func (r *Reconciler) Delete(ctx context.Context, in lb.Objects, name types.Names
 	return err
 }
 
-// DeleteReport is [Reconciler.Delete] with all that is known of how it went: the rounds have only steps that the Service is a cause of.
+// DeleteReport is [Reconciler.Delete] with all that is known of how it went: the rounds have only steps that are for the Service.
 func (r *Reconciler) DeleteReport(ctx context.Context, in lb.Objects, name types.NamespacedName) (Report, error) {
 	i := slices.IndexFunc(in.Services, func(s corev1.Service) bool { return nameOf(&s) == name })
 	if i >= 0 && in.Services[i].Spec.LoadBalancerClass != nil && *in.Services[i].Spec.LoadBalancerClass != r.cluster.Class && !r.cluster.Releases(&in.Services[i]) {

@@ -32,7 +32,7 @@ type work struct {
 
 	own  map[string]uint64            // by key: the last write of this plan
 	open map[int]bool                 // steps that something may still become of
-	todo map[types.NamespacedName]int // by Service: how many of them
+	todo map[types.NamespacedName]int // by Service of a call: how many of them are for it
 
 	gone <-chan struct{} // closed once nobody waits for what is carried out any more
 	deaf *earful
@@ -49,7 +49,11 @@ func (w *work) start() {
 		w.open[i] = true
 		for _, name := range causes(w.plan.Steps[i].Op.Why()) {
 			w.r.working[name]++
-			w.todo[name]++
+		}
+		for _, c := range w.batch.calls {
+			if isFor(w.plan.Steps[i], c.name) {
+				w.todo[c.name]++
+			}
 		}
 	}
 }
@@ -97,8 +101,12 @@ func (w *work) close(i int) {
 		return
 	}
 	delete(w.open, i)
+	for _, c := range w.batch.calls {
+		if isFor(w.plan.Steps[i], c.name) {
+			w.todo[c.name]--
+		}
+	}
 	for _, name := range causes(w.plan.Steps[i].Op.Why()) {
-		w.todo[name]--
 		if w.r.working[name]--; w.r.working[name] == 0 {
 			delete(w.r.working, name)
 		}
@@ -175,8 +183,11 @@ func (w *work) end(_ int, op lb.Op, end ending, sent bool) {
 		}
 		// Whatever the refusal says, it may be due to something that was not seen, such as an address that somebody else has deleted.
 		s.doubt(partOf(top))
-		if partOf(top) == partInterfaces {
+		switch {
+		case partOf(top) == partInterfaces:
 			s.doubt(partBalancing) // load balancers show which interfaces are in their pools
+		case top.Is(armid.LoadBalancers):
+			s.doubtMembers() // it may have gone, and the interfaces have left its pools with it
 		}
 		for _, id := range end.err.Named {
 			s.doubt(partOf(id))
@@ -206,9 +217,9 @@ func (w *work) over(i int, steps []StepReport) {
 	w.close(i)
 	var done []*call
 	if len(w.open) > 0 {
-		for _, name := range causes(w.plan.Steps[i].Op.Why()) {
-			if at := slices.IndexFunc(w.batch.calls, func(c *call) bool { return c.name == name && !c.answered }); at >= 0 && w.todo[name] == 0 {
-				done = append(done, w.batch.calls[at])
+		for _, c := range w.batch.calls {
+			if !c.answered && w.todo[c.name] == 0 && isFor(w.plan.Steps[i], c.name) {
+				done = append(done, c)
 			}
 		}
 	}
@@ -226,7 +237,7 @@ func (w *work) early(c *call, steps []StepReport) {
 	if slices.ContainsFunc(mine.Steps, func(s StepReport) bool { return s.State != StateDone && s.State != StateUnchanged }) {
 		return
 	}
-	if w.left[c.name] || w.aside[c.name] {
+	if w.left[c.name] || w.aside[c.name] || slices.ContainsFunc(mine.Plan.Findings, unreached) {
 		return
 	}
 	s := ServiceReport{Findings: mine.Plan.Findings}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -24,6 +25,7 @@ type outcome struct {
 	linked   bool                           // a group of private link services became known
 	split    bool                           // Services were set aside, to find who is refused
 	found    []types.NamespacedName         // who is refused
+	spare    []int                          // steps that failed and are for no Service
 	outdated bool                           // a step found Azure to be different
 	replan   map[*call]bool                 // calls with steps that did
 	unknown  bool                           // an address is not known that reading will tell
@@ -45,20 +47,24 @@ func (r *Reconciler) outcomeOf(b *batch, round Round) *outcome {
 	o.held = b.held.all()
 	stale := map[types.NamespacedName]bool{}
 	for i, s := range round.Steps {
-		names := causes(round.Plan.Steps[i].Op.Why())
+		names := servicesOf(round.Plan.Steps[i])
 		for _, name := range names {
 			o.deferred[name] = o.deferred[name] || s.State == StateDeferred
 			stale[name] = stale[name] || outdated(s)
 		}
 		o.outdated = o.outdated || outdated(s)
+		if len(names) == 0 && (s.State == StateFailed || s.State == StateUnknown) {
+			o.spare = append(o.spare, i)
+		}
 	}
+	loose := slices.ContainsFunc(o.spare, func(i int) bool { return outdated(round.Steps[i]) })
 	o.results()
 	o.named = o.namesAssigned()
 	links.report(Report{Rounds: []Round{round}, Services: o.services}, b.work.want)
 	for _, c := range b.calls {
 		s := o.services[c.name]
 		o.replan[c] = o.named || c.kind == syncing && (o.outdated || o.unknown) ||
-			c.kind != syncing && (stale[c.name] || o.unknown && errors.Is(s.Err, ErrUnresolved))
+			c.kind != syncing && (stale[c.name] || loose || o.unknown && errors.Is(s.Err, ErrUnresolved))
 	}
 	return o
 }
@@ -98,10 +104,18 @@ func (o *outcome) results() {
 		if s, ok := services[f.Service]; ok || f.Holds && f.Service.Name != "" {
 			s.Held = s.Held || f.Holds
 			s.Findings = append(s.Findings, f)
+			if s.Err == nil && unreached(f) {
+				s.Err = f.Err
+			}
 			services[f.Service] = s
 		}
 	}
 	o.services = services
+}
+
+// unreached reports whether f says that no pool of its Service has a member: it has an address, and is not served.
+func unreached(f lb.Finding) bool {
+	return f.Severity == lb.SeverityError && errors.Is(f.Err, lb.ErrUnreached)
 }
 
 // namesAssigned reports whether security rules that were there before the round name an address that was assigned in it. The plan could not know
@@ -160,7 +174,7 @@ func (o *outcome) more(c *call, again bool) bool {
 	case w.left[c.name], o.deferred[c.name], w.aside[c.name]:
 		return true
 	default:
-		return again && (o.named || o.services[c.name].Err != nil)
+		return again && (o.named || o.services[c.name].Err != nil || len(o.spare) > 0)
 	}
 }
 
@@ -235,6 +249,7 @@ func (o *outcome) unsettled(calls []*call) map[types.NamespacedName]bool {
 func (o *outcome) conclude(c *call) {
 	if c.kind != syncing {
 		s, ok := o.services[c.name]
+		s.Findings = append(slices.Clip(s.Findings), o.spared(c.name)...)
 		if ok {
 			c.report.Services = map[types.NamespacedName]ServiceReport{c.name: s}
 		}
@@ -257,13 +272,26 @@ func general(findings []lb.Finding) []lb.Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f lb.Finding) bool { return f.Service != types.NamespacedName{} })
 }
 
+// spared are findings about steps that failed and are for no Service, for whoever carried them out: nobody else would hear of them, and
+// nobody is the worse for them.
+func (o *outcome) spared(name types.NamespacedName) []lb.Finding {
+	var list []lb.Finding
+	for _, i := range o.spare {
+		list = append(list, lb.Finding{
+			Service: name, Field: string(o.round.Plan.Steps[i].Op.Target()), Severity: lb.SeverityWarning,
+			Err: fmt.Errorf("%w: no Service needs it, and the next call tries again: %w", lb.ErrRejected, o.round.Steps[i].Err),
+		})
+	}
+	return list
+}
+
 // err joins what went wrong in a call and was not mended in it.
 func (o *outcome) err(report Report) error {
 	var list []error
 	mine := o.b.held.mine()
 	for _, name := range slices.SortedFunc(maps.Keys(report.Services), compareNames) {
 		err := report.Services[name].Err
-		if mine[name] != nil || err == ErrUnresolved { //nolint:errorlint // itself: errors of steps that wrap it are joined below
+		if mine[name] != nil || err == ErrUnresolved || errors.Is(err, lb.ErrUnreached) { //nolint:errorlint // itself: errors of steps that wrap it are joined below
 			list = append(list, &ServiceError{Service: name, Err: err})
 		}
 	}
@@ -309,17 +337,20 @@ func (o *outcome) events(answers []*call) []Event {
 	return list
 }
 
-// news is what there is to tell of a Service after a call: that it is held, if that is new, or that it has all it asks for, if something was
+// news is what there is to tell of a Service after a call: that it is held or that something failed, if that is new, or that it has all it asks for, if something was
 // done for it or it had not. r.mu is held.
 func (r *Reconciler) news(name types.NamespacedName, s ServiceReport, did bool) Event {
 	if r.opts.DryRun {
 		return nil
 	}
 	if err := s.errs(); err != nil {
-		if !s.Held || r.told[name] == err.Error() {
+		if r.told[name] == err.Error() {
 			return nil
 		}
 		r.told[name] = err.Error()
+		if !s.Held {
+			return ServiceFailed{Service: name, Err: err}
+		}
 		return ServiceHeld{Service: name, Findings: s.Findings, Err: s.Err}
 	}
 	if _, ok := r.told[name]; !ok && !did {
@@ -333,7 +364,7 @@ func (r *Reconciler) news(name types.NamespacedName, s ServiceReport, did bool) 
 	return ServiceConverged{Service: name, Status: status}
 }
 
-// of leaves the steps that a Service is a cause of. Those that come after another one do so directly or by way of steps that are left out.
+// of leaves the steps that are for a Service. Those that come after another one do so directly or by way of steps that are left out.
 func (r Round) of(name types.NamespacedName) Round {
 	var mine Round
 	at := map[int]int{}
@@ -348,7 +379,7 @@ func (r Round) of(name types.NamespacedName) Round {
 		}
 		slices.Sort(before[i])
 		before[i] = slices.Compact(before[i])
-		if !slices.Contains(causes(step.Op.Why()), name) {
+		if !isFor(step, name) {
 			continue
 		}
 		report := r.Steps[i]

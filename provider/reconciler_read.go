@@ -7,26 +7,41 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/azlb/azlb/lb"
 )
 
-// missing returns the parts of scope that must be read before b may be planned. r.mu is held.
-func (r *Reconciler) missing(b *batch, scope lb.Scope) []part {
+// missedAge is how long a machine that Azure did not show is not looked for again, so that a node without one costs a reading now and then.
+const missedAge = time.Minute
+
+// missing returns the parts of scope that must be read before b may be planned, and the machines of nodes that are the reason if nothing else
+// is. r.mu is held.
+func (r *Reconciler) missing(b *batch, scope lb.Scope, in lb.Objects) ([]part, []lb.ID) {
 	s := &r.snapshot
 	if s.at.IsZero() || r.opts.MaxAge > 0 && r.opts.Clock.Now().Sub(s.at) >= r.opts.MaxAge {
-		return allParts
+		return allParts, nil
 	}
 	for _, c := range b.calls {
 		if (c.kind == syncing || r.opts.MaxAge < 0) && s.full <= c.since {
-			return allParts
+			return allParts, nil
 		}
 	}
-	return s.stale(scope)
+	parts := s.stale(scope)
+	if len(parts) > 0 || !slices.ContainsFunc(b.calls, func(c *call) bool { return s.began[partInterfaces] <= c.since }) {
+		return parts, nil
+	}
+	now := r.opts.Clock.Now()
+	unseen := slices.DeleteFunc(scope.Unseen(in, s.seen), func(id lb.ID) bool { return now.Sub(s.missed[id.Key()]) < missedAge })
+	if len(unseen) == 0 {
+		return nil, nil
+	}
+	return []part{partInterfaces, partOther}, unseen
 }
 
-// read lets b wait until these parts of scope were read, or what is being read at the moment. r.mu is held.
-func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part) {
+// read lets b wait until these parts of scope were read, or what is being read at the moment. unseen are machines that are looked for. r.mu is
+// held.
+func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part, unseen []lb.ID) {
 	defer r.enqueue(b)
 	if b.reading = r.reading; b.reading != nil {
 		return
@@ -56,6 +71,7 @@ func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part) {
 		}
 		before := s.seen
 		s.read(seen, scope, parts, since, at)
+		s.miss(unseen, at)
 		drift := slices.DeleteFunc(drifted(before, s.seen, parts), func(id lb.ID) bool {
 			return r.writing[id.Key()] != nil // it shows already what has no answer yet
 		})

@@ -28,8 +28,8 @@ func (r *Reconciler) prepare(b *batch) {
 		return
 	}
 	scope = widen(scope, r.groups)
-	if parts := r.missing(b, scope); len(parts) > 0 {
-		r.read(b, scope, parts)
+	if parts, unseen := r.missing(b, scope, in); len(parts) > 0 {
+		r.read(b, scope, parts, unseen)
 		r.mu.Unlock()
 		return
 	}

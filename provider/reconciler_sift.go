@@ -25,10 +25,12 @@ func (r *Reconciler) siftBusy(b *batch, plan lb.Plan) []*batch {
 	late, does, hampered := map[types.NamespacedName]bool{}, map[types.NamespacedName]bool{}, map[types.NamespacedName]bool{}
 	blocked, why := r.blocked(plan)
 	for i, step := range plan.Steps {
-		for _, name := range causes(step.Op.Why()) {
-			late[name] = late[name] || why[i] != ""
-			does[name] = does[name] || !blocked[i]
-			hampered[name] = hampered[name] || blocked[i]
+		for _, c := range b.calls {
+			if isFor(step, c.name) {
+				late[c.name] = late[c.name] || why[i] != ""
+				does[c.name] = does[c.name] || !blocked[i]
+				hampered[c.name] = hampered[c.name] || blocked[i]
+			}
 		}
 	}
 	free, rest := &batch{}, &batch{}
@@ -51,8 +53,10 @@ func siftReady(b *batch, plan lb.Plan) []*batch {
 	first := map[types.NamespacedName]int{}
 	for i := len(plan.Steps) - 1; i >= 0; i-- {
 		step := plan.Steps[i]
-		for _, name := range causes(step.Op.Why()) {
-			first[name] = stage(step)
+		for _, c := range b.calls {
+			if isFor(step, c.name) {
+				first[c.name] = stage(step)
+			}
 		}
 	}
 	least, most := -1, -1

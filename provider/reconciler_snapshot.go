@@ -22,6 +22,8 @@ type snapshot struct {
 	// wrote is when the last write of a resource ended, and doubts when something put in doubt what is known of a part.
 	wrote  map[string]uint64
 	doubts map[part]uint64
+	began  map[part]uint64      // when the last reading of a part began
+	missed map[string]time.Time // by key of a machine: when it was looked for and not found
 }
 
 // part is what is read again together.
@@ -70,7 +72,7 @@ func partOfType(typ string) part {
 }
 
 func newSnapshot() snapshot {
-	return snapshot{wrote: map[string]uint64{}, doubts: map[part]uint64{}}
+	return snapshot{wrote: map[string]uint64{}, doubts: map[part]uint64{}, began: map[part]uint64{}, missed: map[string]time.Time{}}
 }
 
 func (s *snapshot) next() uint64 {
@@ -80,6 +82,13 @@ func (s *snapshot) next() uint64 {
 
 // doubt says that a part may be different from what is known.
 func (s *snapshot) doubt(p part) { s.doubts[p] = s.next() }
+
+// doubtMembers is doubt for the members of pools, where interfaces are read for them.
+func (s *snapshot) doubtMembers() {
+	if len(s.scope.Interfaces)+len(s.scope.ScaleSets)+len(s.seen.Interfaces) > 0 {
+		s.doubt(partInterfaces)
+	}
+}
 
 // doubtAll is doubt for everything.
 func (s *snapshot) doubtAll() {
@@ -179,7 +188,7 @@ func (s *snapshot) read(seen lb.Observed, scope lb.Scope, parts []part, since ui
 		default:
 			next.Prefixes, next.Machines, next.Zones = seen.Prefixes, seen.Machines, seen.Zones
 		}
-		if s.doubts[p] <= since {
+		if s.began[p] = since; s.doubts[p] <= since {
 			delete(s.doubts, p)
 		}
 	}
@@ -193,6 +202,14 @@ func (s *snapshot) read(seen lb.Observed, scope lb.Scope, parts []part, since ui
 		return
 	}
 	s.scope = union(s.scope, scope)
+}
+
+// miss takes note of machines that were looked for at that time. Those that were found are not asked about any more.
+func (s *snapshot) miss(ids []lb.ID, at time.Time) {
+	maps.DeleteFunc(s.missed, func(_ string, when time.Time) bool { return at.Sub(when) >= missedAge })
+	for _, id := range ids {
+		s.missed[id.Key()] = at
+	}
 }
 
 // refresh returns what was read, but for those that were written since it was asked for: they are as in old.
@@ -234,9 +251,14 @@ func (s *snapshot) written(op lb.Op, receipt Receipt) {
 	switch op.(type) {
 	case lb.PutNetworkInterface:
 		s.doubt(partBalancing) // load balancers show which interfaces are in their pools
+		if top.Top().Is(armid.ScaleSets) {
+			s.doubt(partInterfaces) // a scale set and its instances move each other
+		}
 	case lb.MigrateBackendPools:
 		s.doubt(partBalancing)
-		s.doubt(partInterfaces)
+		s.doubtMembers()
+	case lb.DeleteLoadBalancer, lb.DeleteBackendPool:
+		s.doubtMembers() // they leave a pool that goes, by themselves
 	}
 	if top.Is(armid.LoadBalancers) {
 		s.attach(top)

@@ -45,7 +45,7 @@ type splitter struct {
 	blocked []bool   // by step: to be left out
 	why     []string // by step: the key of what others write
 	byRoot  map[int]*group
-	own     map[types.NamespacedName]int  // by Service: one of its steps
+	own     map[types.NamespacedName]int  // by Service of a call: one of its steps
 	does    map[types.NamespacedName]bool // Services with steps that are not left out
 }
 
@@ -75,17 +75,14 @@ func (s *splitter) root(i int) int {
 
 // join puts steps into one group that belong together.
 func (s *splitter) join(b *batch, whole bool) {
-	calls := map[types.NamespacedName]bool{}
-	for _, c := range b.calls {
-		calls[c.name] = true
-	}
 	first := map[string]int{}
 	for i, step := range s.plan.Steps {
 		s.of[i] = i
 		keys := []string{topOf(step)}
-		for _, name := range causes(step.Op.Why()) {
-			if s.own[name] = i; calls[name] {
-				keys = append(keys, "service "+name.String())
+		for _, c := range b.calls {
+			if isFor(step, c.name) {
+				s.own[c.name] = i
+				keys = append(keys, "service "+c.name.String())
 			}
 		}
 		if whole {
@@ -121,7 +118,7 @@ func (s *splitter) groups() []*group {
 			s.byRoot[s.root(i)] = g
 			list = append(list, g)
 		}
-		for _, name := range causes(step.Op.Why()) {
+		for _, name := range servicesOf(step) {
 			if s.blocked[i] {
 				g.left[name] = true
 			} else {
@@ -172,7 +169,7 @@ func (s *splitter) assign(b *batch, list *[]*group, whole bool) {
 	}
 }
 
-// adopt gives steps that no call is a cause of, such as those for nodes, to a group that has calls: the last one.
+// adopt gives steps that are for no call, such as those for nodes of pools of others, to a group that has calls: the last one.
 func (s *splitter) adopt(list []*group) []*group {
 	var orphans []*group
 	list = slices.DeleteFunc(list, func(g *group) bool {

@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,8 +32,8 @@ type Report struct {
 	Rounds []Round
 	// Writes counts the writes that were made in all rounds.
 	Writes int
-	// Services are the results by Service: after [Apply] of the Services that changes name as their causes, after a call of a Reconciler of
-	// all Services that are served, and of deleted ones that something was done for.
+	// Services are the results by Service: after [Apply] of the Services that its steps are for, after a call of a Reconciler of all Services
+	// that are served, and of deleted ones that something was done for.
 	Services map[types.NamespacedName]ServiceReport
 	// Findings are those of the last plan; after Ensure and Delete those about the Service and about no Service in particular.
 	Findings []lb.Finding
@@ -64,8 +65,8 @@ type ServiceReport struct {
 	// Held says that the Service was left as it is, for the findings or the error below.
 	Held     bool
 	Findings []lb.Finding
-	// Err is nil if every step that the Service is a cause of succeeded and ARM refused nothing it asks for; findings do not count. It is
-	// the first error otherwise.
+	// Err is nil if every step that is for the Service ([lb.Step]) succeeded and ARM refused nothing it asks for: the members of its pools are
+	// attached then. It is the first error otherwise, or why no member is in any pool of it; other findings do not count.
 	Err error
 }
 
@@ -115,11 +116,28 @@ func causes(changes []lb.Change) []types.NamespacedName {
 	return names
 }
 
+// servicesOf returns the Services that a step is for. Nobody may change the list. A step that was made by hand is for those its changes name.
+func servicesOf(step lb.Step) []types.NamespacedName {
+	if len(step.Services) > 0 {
+		return step.Services
+	}
+	return causes(step.Op.Why())
+}
+
+// isFor reports whether a step is for a Service.
+func isFor(step lb.Step, name types.NamespacedName) bool {
+	if len(step.Services) > 0 {
+		_, found := slices.BinarySearchFunc(step.Services, name, compareNames)
+		return found
+	}
+	return slices.Contains(causes(step.Op.Why()), name)
+}
+
 // services sums the steps of a round up by Service.
 func (r Round) services() map[types.NamespacedName]ServiceReport {
 	all := map[types.NamespacedName]ServiceReport{}
 	for i, step := range r.Steps {
-		for _, name := range causes(r.Plan.Steps[i].Op.Why()) {
+		for _, name := range servicesOf(r.Plan.Steps[i]) {
 			s := all[name]
 			if s.Err == nil {
 				s.Err = step.Err

@@ -34,6 +34,8 @@ func (n *narrator) tell(e provider.Event) {
 		if e.Err != nil {
 			n.write(e.Service, corev1.EventTypeWarning, "Held", e.Err.Error())
 		}
+	case provider.ServiceFailed:
+		n.write(e.Service, corev1.EventTypeWarning, "Failed", e.Err.Error())
 	case provider.ServiceRejected:
 		n.write(e.Service, corev1.EventTypeWarning, "Rejected", e.Err.Error())
 	}

@@ -77,6 +77,8 @@ func (m *eventMetrics) count(e provider.Event) {
 		m.services.WithLabelValues("converged").Inc()
 	case provider.ServiceHeld:
 		m.services.WithLabelValues("held").Inc()
+	case provider.ServiceFailed:
+		m.services.WithLabelValues("failed").Inc()
 	case provider.ServiceRejected:
 		m.services.WithLabelValues("rejected").Inc()
 	}

@@ -31,6 +31,7 @@ func (w *World) Misfortunes(meddled func()) {
 	for range w.rng.IntN(5) {
 		w.Cloud.Inject(w.misfortune(meddled))
 	}
+	w.interfacesFail(meddled)
 }
 
 // misfortune draws one fault that goes away by itself or with a restart.

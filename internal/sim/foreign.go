@@ -369,6 +369,9 @@ func (f foreignParts) resource(id lb.ID, body object) {
 		f.shared(key, body)
 	case id.Is(armid.PublicIPAddresses):
 		f.publicIP(key, body)
+	case id.Top().Is(armid.NetworkInterfaces), id.Top().Is(armid.ScaleSets):
+		leavePools(body)
+		f.put(key, "", body)
 	default:
 		f.put(key, "", body)
 	}

@@ -98,7 +98,7 @@ func (r *run) raise() bool {
 	r.elder = r.reconcilerOf(r.relay)
 	report, err := r.elder.Sync(context.Background(), r.Objects)
 	r.hand(report)
-	return err == nil
+	return err == nil || r.unreachable(err)
 }
 
 // hand gives every Service its status, as a host does.
@@ -214,6 +214,9 @@ func (r *run) single(rec *provider.Reconciler) {
 	}
 	_, err := rec.Ensure(context.Background(), r.Objects, name)
 	r.opts.Log("Ensure %s: %v", name, err)
+	if err == nil {
+		r.checkReached(s)
+	}
 }
 
 // sync is one call for the cluster. Who ARM refuses something has its share, which is no reason to call again.
@@ -228,6 +231,13 @@ func (r *run) sync(rec *provider.Reconciler) error {
 	r.watch.Fresh = false
 	r.opts.Log("Sync: %d writes, %v", report.Writes, err)
 	r.hand(report)
+	r.checkReport(report)
+	if halfway(report) {
+		return errors.Join(err, errors.New("one call is not enough"))
+	}
+	if r.unreachable(err) {
+		return nil
+	}
 	if provider.KindOf(err) == provider.Terminal {
 		return r.refused(report, err)
 	}

@@ -135,13 +135,14 @@ func (w *World) annotate(s *corev1.Service) {
 func (w *World) addNode() {
 	node := lbtest.Nodes(w.nodes + 1)[w.nodes]
 	w.nodes++
-	w.Objects.Nodes = append(w.Objects.Nodes, node)
+	w.Objects.Nodes = append(w.Objects.Nodes, w.machine(node))
 }
 
 // Mutate changes a few objects, as users and the cluster do.
 func (w *World) Mutate() {
 	w.Objects.Services = clone(w.Objects.Services)
 	w.Objects.Nodes = slices.Clone(w.Objects.Nodes)
+	w.exclude()
 	for range 1 + w.rng.IntN(3) {
 		w.mutate()
 	}
@@ -196,6 +197,7 @@ func (w *World) mutateNodes() {
 	if n := len(w.Objects.Nodes); n == 0 || w.chance(2) {
 		w.addNode()
 	} else if at := w.rng.IntN(n); n > 1 || w.chance(4) {
+		w.retire(w.Objects.Nodes[at])
 		w.Objects.Nodes = slices.Delete(w.Objects.Nodes, at, at+1)
 	}
 }

@@ -99,7 +99,7 @@ func (w *Watch) Do(ctx context.Context, op lb.Op) (provider.Receipt, error) {
 	if now := cloud.Clock().Now(); now.Before(w.parked[target]) {
 		w.Blame("P12", "%s was asked again %v before the time that Retry-After gave", op.Target(), w.parked[target].Sub(now))
 	}
-	top := op.Target().Top()
+	top := op.Target().Unit()
 	was, _ := cloud.Body(top)
 	receipt, err := cloud.Do(ctx, op)
 	is, _ := cloud.Body(top)

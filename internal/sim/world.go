@@ -42,6 +42,7 @@ type World struct {
 	spelling *rand.Rand // apart from rng: what worlds of old seeds are like does not hang on it
 	serial   int        // numbers what others make
 	nodes    int        // of those ever made
+	machines *machines  // nil: pools hold addresses
 }
 
 // New makes the world of seed: a configuration, content of others, nodes, and Services that nothing was done for yet.
@@ -49,6 +50,7 @@ func New(seed uint64) *World {
 	w := &World{Seed: seed, Scripted: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 0x5eed)), spelling: rand.New(rand.NewPCG(seed, 0x5be11))}
 	w.Cluster = w.cluster()
 	w.Cloud = template().Clone()
+	w.machines = w.newMachines()
 	for range 1 + w.rng.IntN(3) {
 		w.addNode()
 	}
