@@ -221,14 +221,16 @@ func (b *builder) markObserved() {
 				s.observed = true
 			}
 		}
+		led := map[string]bool{} // frontends that rules lead to: who has none there is not on it, though it is named after it
 		for _, r := range l.Rules {
 			note(b.owner(r.Name), r.Frontend)
+			led[strings.ToLower(r.Frontend)] = true
 		}
 		ruled := maps.Clone(uses)
 		for _, f := range l.Frontends {
 			base := b.owner(f.Name)
 			b.named[id.Key()][base] = append(b.named[id.Key()][base], strings.ToLower(f.Name))
-			if len(ruled[base]) == 0 {
+			if len(ruled[base]) == 0 && !led[strings.ToLower(f.Name)] {
 				note(base, f.Name)
 			}
 		}

@@ -129,10 +129,15 @@ func (b *builder) place() {
 		if !s.wanted || !s.ours || s.held {
 			continue
 		}
-		if g := p.groups[s]; g != nil && g.entry == "" {
+		g := p.groups[s]
+		if g != nil && g.entry == "" {
 			p.lead(g)
 		}
 		if s.held {
+			continue
+		}
+		if g != nil && g.leader == s {
+			p.move(s, g.entry)
 			continue
 		}
 		entry, bad := p.chooseAny(s)
@@ -210,7 +215,7 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	if at := pin(s); at != "" && len(s.cfg.Configurations) > 0 {
 		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s says already which load balancer it is; remove one of the two", annotations.ErrConflict, at)}
 	}
-	if g := p.groups[s]; g != nil && g.entry != "" && g.leader != s {
+	if g := p.groups[s]; g != nil && g.entry != "" {
 		return p.follow(s, g, eligible)
 	}
 	current, pinned := p.current(s)
@@ -254,7 +259,7 @@ func (p *placer) chooseSet(s *service) (string, *fieldError) {
 	for _, set := range p.setsOf(mode) {
 		eligible = append(eligible, p.entryOf(set))
 	}
-	if g := p.groups[s]; g != nil && g.entry != "" && g.leader != s && (len(eligible) == 0 || slices.Contains(eligible, g.entry)) {
+	if g := p.groups[s]; g != nil && g.entry != "" && (len(eligible) == 0 || slices.Contains(eligible, g.entry)) {
 		s.placed = placement{from: g.origin(), eligible: eligible, among: annotated(annotations.KeyMode)}
 		return g.entry, nil
 	}

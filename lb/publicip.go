@@ -70,6 +70,8 @@ type publicIPDraft struct {
 	publicIPClaim
 	claimants []*service
 	held      bool // a frontend that is kept has it
+	// reserved is a Service that asks for its address and cannot be served now; nobody else is left.
+	reserved *service
 }
 
 // askPublicIP finds the public IP that a Service asks for in one family, whoever else uses it.
@@ -289,6 +291,8 @@ func (d *outline) release(seen *SeenPublicIP) {
 	switch {
 	case len(kept) == len(names):
 		return
+	case len(kept) == 0 && d.pinnedBy(seen) != nil:
+		d.publicIPs[seen.ID.Key()] = &publicIPDraft{publicIPClaim: publicIPClaim{id: seen.ID, seen: seen}, reserved: d.pinnedBy(seen)}
 	case len(kept) > 0:
 		d.publicIPs[seen.ID.Key()] = &publicIPDraft{publicIPClaim: publicIPClaim{id: seen.ID, seen: seen}}
 	case d.usedElsewhere(seen):
@@ -302,6 +306,23 @@ func (d *outline) release(seen *SeenPublicIP) {
 			d.because(seen.ID.Key(), d.removalCause(parseName(n)))
 		}
 	}
+}
+
+// pinnedBy finds a Service that asks for a public IP by its address or name and is held, nil if there is none: it stays for that Service.
+func (d *outline) pinnedBy(p *SeenPublicIP) *service {
+	for _, s := range d.services {
+		if !s.wanted || !s.ours || !s.held || s.cfg.Internal {
+			continue
+		}
+		group := d.c.publicIPGroup(s.cfg)
+		for _, f := range []ipam.Family{ipam.IPv4, ipam.IPv6} {
+			name := s.cfg.PublicIP.Name.Of(f)
+			if name != "" && d.c.publicIP(group, name).Equal(p.ID) || name == "" && p.Address.IsValid() && s.cfg.Addresses.Of(f) == p.Address && d.groupID(group).Equal(p.ID.GroupID()) {
+				return s
+			}
+		}
+	}
+	return nil
 }
 
 // usedElsewhere reports whether something that stays has the public IP.
@@ -375,7 +396,7 @@ func (d *outline) publicIPTags(p *publicIPDraft) Tags {
 		seen = p.seen.Tags
 	}
 	refs := d.serviceRefs(p, seen)
-	if len(p.claimants) == 0 && (len(refs) == 0 || len(refs) == len(serviceNames(seen.either(tagService, legacyTagService)))) {
+	if len(p.claimants) == 0 && p.reserved == nil && (len(refs) == 0 || len(refs) == len(serviceNames(seen.either(tagService, legacyTagService)))) {
 		// An address that only foreign content keeps stays ours by its tag, so that it goes once nothing keeps it any more.
 		return nil
 	}
@@ -452,7 +473,11 @@ func (d *outline) serviceRefs(p *publicIPDraft, seen Tags) []string {
 			names = append(names, n)
 		}
 	}
-	for _, s := range p.claimants {
+	users := p.claimants
+	if p.reserved != nil {
+		users = []*service{p.reserved}
+	}
+	for _, s := range users {
 		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, s.name.String()) }) {
 			added = append(added, s.name.String())
 		}
