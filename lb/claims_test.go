@@ -48,7 +48,7 @@ func (s *sharing) publicIP(name, address string, tags map[string]any) {
 func (s *sharing) sync(list ...corev1.Service) provider.Report {
 	s.t.Helper()
 	in := lb.Objects{Services: list, Nodes: lbtest.Nodes(2)}
-	report, err := provider.NewReconciler(s.cloud, s.cluster, &provider.Options{Parallel: 1, Attempts: 1}).Sync(s.t.Context(), in)
+	report, err := provider.NewReconciler(s.cloud, s.cluster, &provider.Options{Parallel: 1, Attempts: 1, AllowEmpty: true}).Sync(s.t.Context(), in)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestAddressMadeAnew(t *testing.T) {
 	refused := fake.Fault{Method: http.MethodPut, Path: "/publicIPAddresses/", Count: 1, Status: 400, Code: "InvalidIpTag"}
 	s.cloud.Inject(refused)
 	in := lb.Objects{Services: []corev1.Service{svc(1, ipTags)}, Nodes: lbtest.Nodes(2)}
-	report, err := provider.NewReconciler(s.cloud, s.cluster, &provider.Options{Parallel: 1, Attempts: 1}).Sync(t.Context(), in)
+	report, err := provider.NewReconciler(s.cloud, s.cluster, &provider.Options{Parallel: 1, Attempts: 1, AllowEmpty: true}).Sync(t.Context(), in)
 	if got := report.Services[name]; err == nil || got.Err == nil || len(got.Status.Ingress) != 1 || got.Status.Ingress[0].IP != "20.7.7.7" {
 		t.Errorf("refused: error %v, status %v, want an error and 20.7.7.7", got.Err, got.Status)
 	}

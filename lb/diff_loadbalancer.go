@@ -328,13 +328,13 @@ func (d *differ) writeLoadBalancer(l *lbDraft) {
 	case l.doomed && !l.exists:
 	case l.doomed:
 		op := DeleteLoadBalancer{Before: l.before, Changes: d.lbChanges(l.before, LoadBalancer{})}
-		l.last = d.steps.add(stageLoadBalancer, op, lbRisks(l, l.before, LoadBalancer{}, op.Changes))
+		l.last = d.steps.add(stageLoadBalancer, op, lbRisks(l, l.before, LoadBalancer{}))
 	case !l.exists:
 		l.last = d.putLoadBalancer(l, LoadBalancer{}, l.after)
 	case l.rebuild:
 		changes := recreated(d.why.inherit(d.lbChanges(l.before, LoadBalancer{}), l.dropped()))
 		before := canonicalLB(l.seen.LoadBalancer)
-		l.first = d.steps.add(stageLoadBalancer, DeleteLoadBalancer{before, changes}, lbRisks(l, l.before, LoadBalancer{}, changes))
+		l.first = d.steps.add(stageLoadBalancer, DeleteLoadBalancer{before, changes}, lbRisks(l, l.before, LoadBalancer{}))
 		after := l.after
 		_, after.Tags = ourTags(nil, l.after.Tags, nil)
 		for _, t := range l.seen.Tags {
@@ -347,7 +347,7 @@ func (d *differ) writeLoadBalancer(l *lbDraft) {
 	case len(l.drop) > 0:
 		mid := l.before.without(l.drop)
 		changes := recreated(d.why.inherit(d.lbChanges(l.before, mid), l.dropped()))
-		l.first = d.steps.add(stageLoadBalancer, l.put(l.before, mid, changes), lbRisks(l, l.before, mid, changes))
+		l.first = d.steps.add(stageLoadBalancer, l.put(l.before, mid, changes), lbRisks(l, l.before, mid))
 		l.last = d.putLoadBalancer(l, mid, l.after)
 		d.steps.require(l.first, l.last)
 	default:
@@ -357,7 +357,7 @@ func (d *differ) writeLoadBalancer(l *lbDraft) {
 
 func (d *differ) putLoadBalancer(l *lbDraft, before, after LoadBalancer) *draft {
 	op := l.put(before, after, d.lbChanges(before, after))
-	return d.steps.add(stageLoadBalancer, op, lbRisks(l, before, after, op.Changes))
+	return d.steps.add(stageLoadBalancer, op, lbRisks(l, before, after))
 }
 
 // put is the write that leads from before to after. Rules of others on a frontend that moves are in both: the write refuses to move it from
@@ -386,7 +386,7 @@ func (d *differ) updateLoadBalancer(l *lbDraft) {
 	switch {
 	case l.failed:
 		changes = d.again(changes, l.id)
-		l.last = d.steps.add(stageLoadBalancer, l.put(l.before, l.after, changes), lbRisks(l, l.before, l.after, changes))
+		l.last = d.steps.add(stageLoadBalancer, l.put(l.before, l.after, changes), lbRisks(l, l.before, l.after))
 	case len(changes) == 0:
 	case len(changes) == 1 && changes[0].Ref.Equal(l.id):
 		d.steps.add(stageLoadBalancer, TagResource{l.before.ID, l.before.Tags, l.after.Tags, changes}, nil)

@@ -101,7 +101,7 @@ func (d *differ) writeConnections(p pls.PrivateLinkService, whole bool) []*draft
 			change.Causes = d.why.causes(Delete, p.ID, nil)
 		}
 		var risks []Risk
-		if strings.EqualFold(c.Status, "Approved") && !change.allGone() {
+		if strings.EqualFold(c.Status, "Approved") {
 			risks = append(risks, RiskTraffic)
 		}
 		gone = append(gone, d.steps.add(stageConnection, DeleteEndpointConnection{p.ID, c, []Change{change}}, risks))
@@ -111,7 +111,7 @@ func (d *differ) writeConnections(p pls.PrivateLinkService, whole bool) []*draft
 
 func (d *differ) deletePrivateLink(p pls.PrivateLinkService, gone []*draft) *draft {
 	op := DeletePrivateLinkService{withoutEcho(p), []Change{d.why.change(Delete, p.ID, nil)}}
-	del := d.steps.add(stageConnection, op, nil)
+	del := d.steps.add(stageConnection, op, []Risk{RiskAddress}) // its alias goes with it
 	for _, c := range gone {
 		d.steps.require(c, del)
 	}

@@ -125,11 +125,7 @@ func (d *differ) writePublicIPs() {
 
 // deletePublicIP deletes ip after the writes that take it from its frontends.
 func (d *differ) deletePublicIP(ip PublicIP, changes []Change) *draft {
-	var risks []Risk
-	if !changes[0].allGone() {
-		risks = append(risks, RiskAddress)
-	}
-	del := d.steps.add(stageRelease, DeletePublicIP{ip, changes}, risks)
+	del := d.steps.add(stageRelease, DeletePublicIP{ip, changes}, []Risk{RiskAddress})
 	for _, u := range d.ipUsers[ip.ID.Key()].before {
 		d.steps.require(u.lb.release(u.frontend), del)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/azlb/azlb/lb/armid"
 )
 
-// Explain writes the plan for people: one block per step with what is written, its risks and the steps it waits for, below it every
+// Explain writes the plan for people: who loses what, then one block per step with what is written, its risks and the steps it waits for, below it every
 // change with its reason, and the findings at the end. The same plan gives the same text; the text itself may change between versions.
 func (p Plan) Explain(w io.Writer) error {
 	e := explainer{w: bufio.NewWriter(w)}
@@ -27,6 +27,13 @@ type explainer struct{ w *bufio.Writer }
 func (e explainer) printf(format string, args ...any) { safetext.Fprintf(e.w, format, args...) }
 
 func (e explainer) plan(p Plan) {
+	losses := p.Losses()
+	for _, l := range losses {
+		e.printf("%s loses %s\n", l.Who(), l.refsText())
+	}
+	if len(losses) > 0 {
+		e.printf("\n")
+	}
 	if len(p.Steps) == 0 {
 		e.printf("nothing to do\n")
 	} else {

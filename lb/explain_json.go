@@ -12,8 +12,16 @@ import (
 
 // planJSON is the JSON form of a plan. Its names are interface.
 type planJSON struct {
+	Losses   []lossJSON    `json:"losses"`
 	Steps    []stepJSON    `json:"steps"`
 	Findings []findingJSON `json:"findings"`
+}
+
+// lossJSON has either a Service or a uid.
+type lossJSON struct {
+	Service string `json:"service,omitempty"`
+	UID     string `json:"uid,omitempty"` // without its last digit
+	Refs    []ID   `json:"refs"`
 }
 
 type stepJSON struct {
@@ -47,9 +55,16 @@ type findingJSON struct {
 	Error    string `json:"error"`
 }
 
-// MarshalJSON returns the plan as {"steps": [...], "findings": [...]}. Lists are never null.
+// MarshalJSON returns the plan as {"losses": [...], "steps": [...], "findings": [...]}. Lists are never null.
 func (p Plan) MarshalJSON() ([]byte, error) {
-	out := planJSON{Steps: []stepJSON{}, Findings: []findingJSON{}}
+	out := planJSON{Losses: []lossJSON{}, Steps: []stepJSON{}, Findings: []findingJSON{}}
+	for _, l := range p.Losses() {
+		one := lossJSON{UID: l.UID, Refs: l.Refs}
+		if l.Service.Name != "" {
+			one.Service = l.Service.String()
+		}
+		out.Losses = append(out.Losses, one)
+	}
 	for _, s := range p.Steps {
 		name, err := opName(s.Op)
 		if err != nil {

@@ -10,25 +10,16 @@ import (
 )
 
 // lbRisks returns what leading l from before to after does to traffic: [RiskTraffic] if something that carries traffic is removed or
-// re-pointed, [RiskAddress] if a frontend changes or gives up its address. Removals that only clean up after Services that are gone are
-// neither. Probes, timeouts and distribution cut nothing.
-func lbRisks(l *lbDraft, before, after LoadBalancer, changes []Change) []Risk {
-	gone := map[string]bool{}
-	for _, c := range changes {
-		if c.allGone() {
-			gone[c.Ref.Key()] = true
-		}
-	}
-	isGone := func(kind, name string) bool { return gone[before.ID.Child(kind, name).Key()] }
+// re-pointed, [RiskAddress] if a frontend changes or gives up its address. What is
+// deleted counts whoever it was for, also a Service that is gone: it was serving until then. Probes, timeouts and distribution cut nothing.
+func lbRisks(l *lbDraft, before, after LoadBalancer) []Risk {
 	var risks []Risk
-	if slices.ContainsFunc(ruleKind.changedOf(before.Rules, after.Rules), func(p [2]Rule) bool {
-		return rerouted(p[0], p[1]) && !isGone(ruleKind.kind, p[0].Name)
-	}) {
+	if slices.ContainsFunc(ruleKind.changedOf(before.Rules, after.Rules), func(p [2]Rule) bool { return rerouted(p[0], p[1]) }) {
 		risks = append(risks, RiskTraffic)
 	}
-	frontends, pools := l.inUse(func(r Rule) bool { return isGone(ruleKind.kind, r.Name) })
+	frontends, pools := l.inUse()
 	for _, p := range frontendKind.changedOf(before.Frontends, after.Frontends) {
-		if isGone(frontendKind.kind, p[0].Name) || !readdressed(p[0], p[1], l.assigned(p[0])) {
+		if !readdressed(p[0], p[1], l.assigned(p[0])) {
 			continue
 		}
 		risks = append(risks, RiskAddress)
@@ -37,7 +28,7 @@ func lbRisks(l *lbDraft, before, after LoadBalancer, changes []Change) []Risk {
 		}
 	}
 	for _, p := range poolKind.changedOf(before.Pools, after.Pools) {
-		if pools[strings.ToLower(p[0].Name)] && losesMembers(p[0], p[1]) && !isGone(poolKind.kind, p[0].Name) {
+		if pools[strings.ToLower(p[0].Name)] && losesMembers(p[0], p[1]) {
 			risks = append(risks, RiskTraffic)
 		}
 	}
@@ -84,7 +75,7 @@ func (d *differ) dropsRule(balancer ID, r Rule) bool {
 
 // poolRisks is [lbRisks] for the write of one pool.
 func poolRisks(l *lbDraft, before, after Pool, c Change) []Risk {
-	_, pools := l.inUse(func(Rule) bool { return false })
+	_, pools := l.inUse()
 	if pools[strings.ToLower(before.Name)] && losesMembers(before, after) && !c.allGone() {
 		return []Risk{RiskTraffic}
 	}
@@ -104,13 +95,10 @@ func (k childKind[T]) changedOf(before, after []T) [][2]T {
 	return out
 }
 
-// inUse returns the lower-case names of frontends and pools that any seen rule or use of l refers to, except rules that are gone.
-func (l *lbDraft) inUse(gone func(Rule) bool) (frontends, pools map[string]bool) {
+// inUse returns the lower-case names of frontends and pools that any seen rule or use of l refers to.
+func (l *lbDraft) inUse() (frontends, pools map[string]bool) {
 	frontends, pools = map[string]bool{}, map[string]bool{}
 	for _, r := range l.seen.Rules {
-		if gone(r) {
-			continue
-		}
 		frontends[strings.ToLower(r.Frontend)] = true
 		pools[strings.ToLower(r.Pool)] = true
 	}

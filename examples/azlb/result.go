@@ -16,12 +16,20 @@ import (
 
 // result is what plan and apply print with -o json. Its names are interface.
 type result struct {
+	Losses   []loss                   `json:"losses"` // who loses what by all steps
 	Steps    []step                   `json:"steps"`
 	Services map[string]serviceResult `json:"services"`
 	Findings []finding                `json:"findings"` // about no Service of the manifests: configuration, nodes, deleted Services
 	Requests requests                 `json:"requests"` // that were made
 	Cost     *cost                    `json:"cost,omitempty"`
 	Error    string                   `json:"error,omitempty"`
+}
+
+// loss is what one Service loses, which is named, or else told by its uid without the last digit.
+type loss struct {
+	Service string  `json:"service,omitempty"`
+	UID     string  `json:"uid,omitempty"`
+	Refs    []lb.ID `json:"refs"`
 }
 
 // step is a step of a plan; of apply, with what became of it. If apply had to plan several times, the steps of all plans follow each other.
@@ -74,12 +82,19 @@ func (r result) failed() bool {
 }
 
 func (j *job) result() result {
-	r := result{Steps: []step{}, Services: map[string]serviceResult{}, Findings: []finding{}, Requests: j.azure.counts()}
+	r := result{Losses: []loss{}, Steps: []step{}, Services: map[string]serviceResult{}, Findings: []finding{}, Requests: j.azure.counts()}
 	if j.err != nil {
 		r.Error = j.err.Error()
 	}
 	for _, round := range j.report.Rounds {
 		r.Steps = append(r.Steps, j.steps(round, len(r.Steps))...)
+		for _, l := range round.Plan.Losses() {
+			one := loss{UID: l.UID, Refs: l.Refs}
+			if l.Service.Name != "" {
+				one.Service = l.Service.String()
+			}
+			r.Losses = append(r.Losses, one)
+		}
 	}
 	for _, name := range served(j.cluster, j.in) {
 		r.Services[name.String()] = newServiceResult(j.report.Services[name])
