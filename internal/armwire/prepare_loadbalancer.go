@@ -140,7 +140,8 @@ func layFrontend(o Object, have *lb.Frontend, want lb.Frontend, top lb.ID) {
 		l.put("properties.privateIPAllocationMethod", have.Static.IsValid(), "Dynamic")
 		return
 	}
-	if want.Family != have.Family && (want.Family == ipam.IPv6 || have.Family != 0) {
+	// What is absent is IPv4; what a public frontend showed was the version of its public IP.
+	if shown := value(o, "properties.privateIPAddressVersion"); want.Family == ipam.IPv6 || shown != nil {
 		set(o, "properties.privateIPAddressVersion", want.Family.String())
 	}
 	layAllocation(o, *have, want)
@@ -194,11 +195,11 @@ func layNetwork(o Object, have, want lb.Pool) {
 }
 
 // layMembers makes the addresses of a pool those of want. Entries that stay keep everything they have, their name included, unless another
-// address has that name now.
+// address has that name now. Where addresses name the network and the pool does not, all of them do: those that named it for the others may go.
 func layMembers(o Object, want lb.Pool) {
 	list, _ := value(o, membersAt).([]any)
+	perAddress := value(o, "properties.virtualNetwork") == nil && slices.ContainsFunc(list, namesNetwork)
 	missing, named := byKey(want.Members, memberKey), byKey(want.Members, func(m lb.Member) string { return m.Name })
-	perAddress := false
 	kept := make([]any, 0, len(want.Members))
 	for _, e := range list {
 		entry, _ := e.(Object)
@@ -213,24 +214,25 @@ func layMembers(o Object, want lb.Pool) {
 			entry["name"] = m.Name
 		}
 		delete(missing, key)
-		perAddress = perAddress || value(entry, "properties.virtualNetwork") != nil
 		kept = append(kept, e)
 	}
 	for _, m := range slices.DeleteFunc(slices.Clone(want.Members), func(m lb.Member) bool { _, ok := missing[memberKey(m)]; return !ok }) {
-		kept = append(kept, newMember(m, want.Network, perAddress))
+		kept = append(kept, Object{"name": m.Name, "properties": Object{"ipAddress": m.IP.String()}})
+	}
+	for _, e := range kept {
+		if entry, _ := e.(Object); perAddress && want.Network != "" && !namesNetwork(e) {
+			set(entry, "properties.virtualNetwork", ref(want.Network))
+		}
 	}
 	if len(kept) > 0 || list != nil {
 		set(o, membersAt, kept)
 	}
 }
 
-// newMember is the entry of one address; it names the network where its neighbours do.
-func newMember(m lb.Member, network lb.ID, withNetwork bool) Object {
-	p := Object{"ipAddress": m.IP.String()}
-	if withNetwork && network != "" {
-		p["virtualNetwork"] = ref(network)
-	}
-	return Object{"name": m.Name, "properties": p}
+// namesNetwork reports whether the entry of an address says by itself where that is.
+func namesNetwork(e any) bool {
+	entry, _ := e.(Object)
+	return value(entry, "properties.virtualNetwork") != nil || value(entry, "properties.subnet") != nil
 }
 
 func layProbe(o Object, have *lb.Probe, want lb.Probe) {

@@ -21,12 +21,12 @@ func FuzzAnswers(f *testing.F) {
 	types := keptTypes()
 	stages := []stage{reading, writing, polling, following, looking}
 	for i, k := range types {
-		body := k.object(f, "e")
-		f.Add(uint8(i), uint8(0), armwire.Format(body))
-		for _, all := range []map[string]string{lbtest.BrokenResources(body, k.at), lbtest.BrokenLists(body, k.at)} {
-			for _, answer := range all {
-				f.Add(uint8(i), uint8(len(answer)), []byte(answer))
-			}
+		f.Add(uint8(i), uint8(0), armwire.Format(k.object(f, "e")))
+	}
+	first := types[0].object(f, "e") // of the others TestBrokenAnswers tries them all
+	for _, all := range []map[string]string{lbtest.BrokenResources(first, types[0].at), lbtest.BrokenLists(first, types[0].at)} {
+		for _, answer := range all {
+			f.Add(uint8(0), uint8(len(answer)), []byte(answer))
 		}
 	}
 	for _, answer := range lbtest.BrokenStates() {

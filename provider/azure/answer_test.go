@@ -237,10 +237,7 @@ func brokenAt(t *testing.T, k kept, op lb.Op, at stage) map[string]string {
 		return nil
 	}
 	answers := lbtest.BrokenResources(k.object(t, "e"), k.at)
-	switch {
-	case at == polling:
-		return lbtest.BrokenStates()
-	case at == following:
+	if at == polling || at == following {
 		answers = lbtest.BrokenStates()
 	}
 	if deletion && at == writing || at == following {
