@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -53,6 +54,32 @@ func (d *outline) enterPool(s *service, l *balancerDraft, f ipam.Family) {
 		d.localPools[l.id.Key()] = map[string]localPool{}
 	}
 	d.localPools[l.id.Key()][strings.ToLower(name)] = localPool{name, f, s}
+}
+
+// checkOwnPools holds a Service whose own pool would be another one's too: namespace and name are joined by a dash, which both may have in them.
+func (d *outline) checkOwnPools(s *service, l *balancerDraft) []fieldError {
+	if !d.ownPool(s) {
+		return nil
+	}
+	for _, f := range s.cfg.Families {
+		name := localPoolName(s, f)
+		other := ""
+		if at, ok := d.localPools[l.id.Key()][name]; ok && at.s != s {
+			other = at.s.name.String()
+		} else if l.seen != nil && l.seenPool(name) != nil {
+			if by := d.byBase[d.poolOwner(l, name)]; by != nil && by != s && by.held {
+				other = by.name.String()
+			}
+		}
+		if d.defaultPool(name) {
+			other = "the cluster"
+		}
+		if other != "" {
+			return []fieldError{{"metadata.name", fmt.Errorf("%w: with externalTrafficPolicy Local, %s would have the pool %s, which is that of %s; give one of them another name, or this one the policy Cluster",
+				ErrClash, s.name, name, other)}}
+		}
+	}
+	return nil
 }
 
 // poolOwner returns the base name of the Services whose rules send to a pool, "" if nobody's or others' do too.

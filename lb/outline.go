@@ -238,8 +238,12 @@ type part struct {
 func (d *outline) serve(s *service) {
 	p := part{balancer: d.balancer(d.balancerOf(s)), fields: map[string]string{}, origins: newOrigins(d.traced)}
 	var bad []fieldError
-	if u := d.seen.unknown(armid.LoadBalancers, p.balancer.id.GroupID()); u != nil && !u.Absent {
-		bad = append(bad, unreadable(*u))
+	if u := d.seen.unknown(armid.LoadBalancers, p.balancer.id.GroupID()); u != nil {
+		e := unreadable(*u)
+		if e.field = "loadBalancerResourceGroup"; strings.EqualFold(d.c.LoadBalancerGroup, d.c.ResourceGroup) {
+			e.field = "resourceGroup"
+		}
+		bad = append(bad, e)
 	}
 	bad = append(bad, d.checkMembers(p.balancer)...)
 	for _, f := range s.cfg.Families {
@@ -250,6 +254,7 @@ func (d *outline) serve(s *service) {
 	bad = append(bad, d.checkAccess(s)...)
 	bad = append(bad, d.checkPrivateLink(s)...)
 	bad = append(bad, p.checkNames()...)
+	bad = append(bad, d.checkOwnPools(s, p.balancer)...)
 	bad = append(bad, p.checkOwnPorts()...)
 	if len(bad) == 0 {
 		bad = d.checkLeft(s, &p)

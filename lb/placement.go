@@ -212,13 +212,17 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	if bad != nil {
 		return "", bad
 	}
-	if at := pin(s); at != "" && len(s.cfg.Configurations) > 0 {
-		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s says already which load balancer it is; remove one of the two", annotations.ErrConflict, at)}
+	current, pinned := p.current(s)
+	if at := pin(s); at != "" && len(s.cfg.Configurations) > 0 && (pinned == "" || !slices.Contains(eligible, current)) {
+		why := "what " + at + " asks for is on none of them yet, and a Service that asks for it may not choose"
+		if pinned != "" {
+			why = "what " + at + " asks for is on load balancer " + current
+		}
+		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s; remove one of the two", annotations.ErrConflict, why)}
 	}
 	if g := p.groups[s]; g != nil && g.entry != "" {
 		return p.follow(s, g, eligible)
 	}
-	current, pinned := p.current(s)
 	if current != "" && slices.Contains(eligible, current) {
 		s.placed.from = Origin{SourceObserved, pinned, "it is there already, and stays"}
 		return current, nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb/armid"
 )
@@ -42,12 +43,14 @@ func (t portClaims) conflict(c portClaim, s *service) (*service, bool) {
 		}
 		return nil, false
 	}
+	var first *service
+	found := false
 	for _, other := range t {
-		if other != s {
-			return other, true
+		if other != s && (!found || claimant(other) < claimant(first)) {
+			first, found = other, true
 		}
 	}
-	return nil, false
+	return first, found
 }
 
 // frontendClaim is what a rule takes of its frontend.
@@ -106,7 +109,11 @@ func (d *outline) checkClaims(s *service, p part) []fieldError {
 	for _, ports := range p.ports {
 		for _, r := range ports.rules {
 			if err := p.balancer.checkRule(r, s); err != nil {
-				bad = append(bad, fieldError{ports.fields["rule "+r.Name] + ".port", err})
+				field := ports.fields["rule "+r.Name]
+				if !frontendClaim(r).all() {
+					field += ".port" // that of all ports is asked for by an annotation
+				}
+				bad = append(bad, fieldError{field, err})
 			}
 		}
 	}
@@ -115,11 +122,16 @@ func (d *outline) checkClaims(s *service, p part) []fieldError {
 
 // checkRule says who has what r claims already.
 func (l *balancerDraft) checkRule(r Rule, s *service) error {
+	c := frontendClaim(r)
 	if u, taken := l.usedPort(r); taken {
-		return fmt.Errorf("%w: port %d %s of frontend %s belongs to %s, which is not azlb's; choose another port or another address", ErrClash, r.FrontendPort, r.Protocol, r.Frontend, u.Name())
+		return fmt.Errorf("%w: %s of frontend %s belongs to %s, which is not azlb's; %s", ErrClash, takenText(c), r.Frontend, u.Name(), portRemedy(c, false))
 	}
-	if other, taken := l.claims[strings.ToLower(r.Frontend)].conflict(frontendClaim(r), s); taken {
-		return fmt.Errorf("%w: port %d %s of frontend %s belongs to %s; choose another port or another address", ErrClash, r.FrontendPort, r.Protocol, r.Frontend, claimant(other))
+	if other, taken := l.claims[strings.ToLower(r.Frontend)].conflict(c, s); taken {
+		what, whole := takenText(c), l.hasAllPorts(r.Frontend)
+		if whole {
+			what = "every port"
+		}
+		return fmt.Errorf("%w: %s of frontend %s belongs to %s; %s", ErrClash, what, r.Frontend, claimant(other), portRemedy(c, whole))
 	}
 	if c, ok := backendClaim(r); ok {
 		if other, taken := l.backends[strings.ToLower(r.Pool)].conflict(c, s); taken {
@@ -127,6 +139,32 @@ func (l *balancerDraft) checkRule(r Rule, s *service) error {
 		}
 	}
 	return nil
+}
+
+// hasAllPorts reports whether somebody has every port of a frontend.
+func (l *balancerDraft) hasAllPorts(frontend string) bool {
+	_, all := l.claims[strings.ToLower(frontend)][portClaim{All, 0}]
+	return all
+}
+
+// takenText names what is taken of that which c asks for.
+func takenText(c portClaim) string {
+	if c.all() {
+		return "a port"
+	}
+	return portText(c)
+}
+
+// portRemedy says what helps a Service whose claim on a frontend clashes; whole: somebody has every port, so that no other one would do.
+func portRemedy(c portClaim, whole bool) string {
+	switch {
+	case whole:
+		return "choose another address"
+	case c.all():
+		return "choose another address, or ask for single ports (without " + annotations.KeyHAPorts + ")"
+	default:
+		return "choose another port or another address"
+	}
 }
 
 func claimant(s *service) string {

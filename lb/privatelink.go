@@ -45,9 +45,12 @@ func (d *outline) checkPrivateLink(s *service) []fieldError {
 		return []fieldError{{field, fmt.Errorf("%w: an external Service has a private link service only without floating IP; set %s or %s to \"true\"",
 			ErrUnserved, annotations.KeyInternal, annotations.KeyDisableFloatingIP)}}
 	}
-	if u := d.seen.unknown(armid.PrivateLinkServices, d.privateLinkGroup(s)); u != nil && !u.Absent {
+	if u := d.seen.unknown(armid.PrivateLinkServices, d.privateLinkGroup(s)); u != nil {
 		e := unreadable(*u)
 		e.field = field
+		if s.cfg.PrivateLink.ResourceGroup != "" {
+			e.field = annotationField(annotations.KeyPLSResourceGroup)
+		}
 		return []fieldError{e}
 	}
 	return nil

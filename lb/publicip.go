@@ -79,6 +79,10 @@ func (d *outline) askPublicIP(s *service, f ipam.Family) (publicIPClaim, *fieldE
 	group := d.c.publicIPGroup(s.cfg)
 	if u := d.seen.unknown(armid.PublicIPAddresses, d.groupID(group)); u != nil {
 		e := unreadable(*u)
+		e.field = "resourceGroup"
+		if s.cfg.PublicIP.ResourceGroup != "" {
+			e.field = annotationField(annotations.KeyResourceGroup)
+		}
 		return publicIPClaim{}, &e
 	}
 	var c publicIPClaim
@@ -197,7 +201,15 @@ func (d *outline) managedPublicIP(s *service, group string, prefix ID, f ipam.Fa
 	own := d.ownPublicIP(s, f)
 	if own == nil || !own.Prefix.Equal(prefix) || !own.ID.GroupID().Equal(d.groupID(group)) {
 		usual, second := d.c.publicIP(group, names[0]), d.c.publicIP(group, names[1])
-		if p := d.seen.publicIPs[second.Key()]; p != nil && d.seen.publicIPs[usual.Key()] == nil && d.lists(p, s) {
+		// Names have room for the start of a prefix's name only, and none for its group: the public IP itself says which one it is from.
+		fits := func(id ID) bool {
+			p := d.seen.publicIPs[id.Key()]
+			return p == nil || prefix == "" || d.c.Basic || p.Prefix.Equal(prefix)
+		}
+		if p := d.seen.publicIPs[second.Key()]; p != nil && d.seen.publicIPs[usual.Key()] == nil && d.lists(p, s) && fits(second) {
+			return second
+		}
+		if !fits(usual) {
 			return second
 		}
 		return usual
