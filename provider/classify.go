@@ -137,7 +137,7 @@ var answers = []answer{
 	{"CannotUseInactiveHealthProbe", Terminal, "the scale set's health probe is used by no rule; keep one rule with that probe"},
 	{
 		"LoadBalancerInUseByVirtualMachineScaleSet", Dependency,
-		"a scale set still names a pool of the load balancer; take it out of the scale set first",
+		"a scale set still names a pool of the load balancer; set azure.Options.ScaleSets, or take it out of the scale set first",
 	},
 	{
 		"LoadBalancerWithoutFrontendIPCantHaveChildResources", Terminal,
