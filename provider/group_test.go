@@ -375,7 +375,8 @@ func TestSteadyStateReadsNothing(t *testing.T) {
 	}
 }
 
-// What others change is found by the write that meets it, which reads what it is about again and nothing else.
+// What others change is found by the write that meets it, which reads again what it is about: a security group with the load balancers and public
+// IPs that say what its rules are for, and nothing else.
 func TestDriftIsReadAgain(t *testing.T) {
 	cloud := lbtest.Cloud()
 	in := lb.Objects{Services: lbtest.Services(5), Nodes: lbtest.Nodes(3)}
@@ -400,8 +401,8 @@ func TestDriftIsReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads, writes := requests(cloud)
-	if total(reads) != 1 || writes["loadbalancers"] != 1 {
-		t.Errorf("reads %v, writes %v", reads, writes)
+	if total(reads) != 3 || writes["loadbalancers"] != 1 {
+		t.Errorf("reads %v, writes %v; want 3 lists and one write of a load balancer", reads, writes)
 	}
 	if len(drift) == 0 || !drift[0].Top().Equal(nsg) {
 		t.Errorf("drift %v", drift)

@@ -80,8 +80,13 @@ func (s *snapshot) next() uint64 {
 	return s.tick
 }
 
-// doubt says that a part may be different from what is known.
-func (s *snapshot) doubt(p part) { s.doubts[p] = s.next() }
+// doubt says that a part may be different from what is known. What the rules of a security group are for is known only beside load balancers and
+// public IPs of the same time: without those that another process has made since, its rules would look like leftovers.
+func (s *snapshot) doubt(p part) {
+	if s.doubts[p] = s.next(); p == partSecurity {
+		s.doubts[partBalancing] = s.doubts[p]
+	}
+}
 
 // doubtMembers is doubt for the members of pools, where interfaces are read for them.
 func (s *snapshot) doubtMembers() {
@@ -277,6 +282,9 @@ func (s *snapshot) fold(op lb.Op, told lb.Observed) bool {
 		return true
 	}
 	if told := told.SecurityGroups; len(told) == 1 && told[0].ID.Equal(top) {
+		if s.strange(op, told[0]) {
+			s.doubt(partBalancing)
+		}
 		seen.SecurityGroups = with(seen.SecurityGroups, told[0], groupID)
 		return true
 	}
@@ -293,6 +301,37 @@ func (s *snapshot) fold(op lb.Op, told lb.Observed) bool {
 		return true
 	}
 	return s.foldPart(op)
+}
+
+// strange reports whether a security group, as the answer to op tells it, leads somewhere that is neither known nor asked for by op: another
+// process is at work, and what it does on load balancers is not known either.
+func (s *snapshot) strange(op lb.Op, told lb.SeenSecurityGroup) bool {
+	var known []lb.SecurityRule
+	for _, g := range s.seen.SecurityGroups {
+		if g.ID.Equal(told.ID) {
+			known = append(known, g.Rules...)
+		}
+	}
+	switch op := op.(type) {
+	case lb.PutSecurityGroup:
+		known = append(known, op.After.Rules...)
+	case lb.PutSecurityRule:
+		known = append(known, op.After)
+	}
+	leads := map[string]map[lb.Address]bool{}
+	for _, r := range known {
+		key := strings.ToLower(r.Name)
+		if leads[key] == nil {
+			leads[key] = map[lb.Address]bool{}
+		}
+		for _, a := range r.Destinations {
+			leads[key][a] = true
+		}
+	}
+	return slices.ContainsFunc(told.Rules, func(r lb.SecurityRule) bool {
+		to := leads[strings.ToLower(r.Name)]
+		return to == nil || slices.ContainsFunc(r.Destinations, func(a lb.Address) bool { return !to[a] })
+	})
 }
 
 // foldPart is fold for deletions, and for writes of children that tell nothing of their parent.

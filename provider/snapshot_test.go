@@ -2,7 +2,9 @@ package provider_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/azlb/azlb/internal/lbtest"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // quiet is a cloud whose receipts do not tell what is there: of children, or of anything.
@@ -128,5 +131,46 @@ func TestReadsDoNotUndoWrites(t *testing.T) {
 	}
 	if reads, writes := requests(cloud); total(reads)+total(writes) > 0 {
 		t.Errorf("reads %v, writes %v", reads, writes)
+	}
+}
+
+// A security group tells what its rules are for only beside the load balancers and public IPs of the same time. Another process has brought a
+// Service up since; who reads the group again, or sees in an answer what is in it, must not take the other's rule for a leftover.
+func TestRulesOfAnotherProcessStay(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault *fake.Fault // of the write of the security group; nil: none
+	}{
+		{"the group was read again", &fake.Fault{Method: "PUT", Path: "/securityRules/", Status: 412, Code: "PreconditionFailed"}},
+		{"an answer told of it", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cloud := lbtest.Cloud()
+			ours := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock()})
+			theirs := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock()})
+			in := lb.Objects{Nodes: lbtest.Nodes(1), Services: []corev1.Service{lbtest.Service(0, lbtest.Port(90))}}
+			if _, err := ours.Sync(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+			in.Services = append(in.Services, lbtest.Service(1))
+			if _, err := theirs.Sync(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3 { // each internal, on the other load balancer, with the port that the other process has opened
+				if tt.fault != nil {
+					cloud.Inject(*tt.fault)
+				}
+				in.Services = append(in.Services, lbtest.Service(2+i, lbtest.Internal, lbtest.Annotate("azure-allowed-ip-ranges", fmt.Sprintf("198.51.%d.0/24", i))))
+				if _, err := ours.Ensure(t.Context(), in, svcName(2+i)); err != nil {
+					t.Error(err)
+				}
+				report, err := provider.NewReconciler(cloud, lbtest.Cluster(), &provider.Options{Clock: cloud.Clock(), DryRun: true}).Sync(t.Context(), in)
+				if plan := report.Plan(); err != nil || len(plan.Steps) > 0 {
+					var text strings.Builder
+					_ = plan.Explain(&text)
+					t.Errorf("after Ensure of %v, want nothing to do: %v\n%s", svcName(2+i), err, &text)
+				}
+			}
+		})
 	}
 }
