@@ -40,6 +40,10 @@ func TestCompare(t *testing.T) {
 	group := func(rules string) string {
 		return resource("networkSecurityGroups/nsg", `"properties":{"securityRules":[`+rules+`]}`)
 	}
+	set := func(pools, state string) string {
+		return resource("virtualMachineScaleSets/ss", `"properties":{"simVirtualMachines":[{"name":"ss_0","properties":{"provisioningState":"`+state+`","instanceView":{"x":"`+state+`"},
+			"networkProfileConfiguration":{"networkInterfaceConfigurations":[{"name":"nic","properties":{"primary":true,"pools":[`+pools+`]}}]}}}]}`)
+	}
 	rule := func(name, props string) string { return `{"name":"` + name + `","properties":{` + props + `}}` }
 	for _, c := range []struct {
 		name, want, got string
@@ -82,6 +86,11 @@ func TestCompare(t *testing.T) {
 			name: "names of members", want: balancer(`"backendAddressPools":[{"name":"p","properties":{"loadBalancerBackendAddresses":[{"name":"m","properties":{"ipAddress":"1"}}]}}]`),
 			got:   balancer(`"backendAddressPools":[{"name":"p","properties":{"loadBalancerBackendAddresses":[{"name":"n","properties":{"ipAddress":"1"}}]}}]`),
 			paths: "resources[loadBalancers/lb].properties.backendAddressPools[p].properties.loadBalancerBackendAddresses[m] resources[loadBalancers/lb].properties.backendAddressPools[p].properties.loadBalancerBackendAddresses[n]",
+		},
+		{name: "state of an instance", want: set(`{"id":"/p"}`, "Succeeded"), got: set(`{"id":"/p"}`, "Updating")},
+		{
+			name: "pool of an instance", want: set(`{"id":"/p"}`, "Succeeded"), got: set("", "Succeeded"),
+			paths: "resources[virtualMachineScaleSets/ss].properties.simVirtualMachines[ss_0].properties.networkProfileConfiguration.networkInterfaceConfigurations[nic].properties.pools",
 		},
 		{name: "one side lacks the resource", want: pip(`"location":"w"`), got: `{}`, paths: "resources[publicIPAddresses/a]"},
 		{

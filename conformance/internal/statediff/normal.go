@@ -37,8 +37,10 @@ var readOnly = map[string][]string{
 	},
 	"availabilitysets": {"properties.virtualMachines"},
 	"virtualmachines":  {"properties.vmId"},
-	// Instances of a scale set are a device of the recordings; ARM lists them elsewhere.
-	"virtualmachinescalesets": {"properties.simVirtualMachines"},
+	// Instances, which ARM lists elsewhere, are in their scale set in the recordings. Pools are written at each.
+	"virtualmachinescalesets": {
+		"properties.simVirtualMachines[].properties.instanceView", "properties.simVirtualMachines[].properties.latestModelApplied",
+	},
 }
 
 // plurals maps a field to the list it is the singular of; both name one set of values.
