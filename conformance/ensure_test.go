@@ -47,7 +47,8 @@ func (h *host) due(st step) []recordedCall {
 	for _, s := range st.objects.Services {
 		called := func(c recordedCall) bool { return nameFrom(c.Service) == nameOf(s) }
 		served := s.Spec.Type == corev1.ServiceTypeLoadBalancer && s.Spec.LoadBalancerClass == nil
-		if served && !slices.ContainsFunc(list, called) && !cmp.Equal(slicesOf(s, h.before.EndpointSlices), slicesOf(s, st.objects.EndpointSlices)) {
+		moved := !cmp.Equal(slicesOf(s, h.before.EndpointSlices), slicesOf(s, st.objects.EndpointSlices))
+		if served && moved && !slices.ContainsFunc(list, called) {
 			list = append(list, recordedCall{Op: opUpdate, Service: nameOf(s).String()})
 		}
 	}
