@@ -36,7 +36,7 @@ var picture = []part{
 	{name: "annotations/internal/gen", uses: []string{"annotations"}}, // the program behind go generate
 	{name: "pls", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations"}, pure: true},
 	{name: "lb", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations", "pls"}, pure: true},
-	{name: "internal/armwire", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb"}, pure: true},
+	{name: "internal/armwire", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations", "pls", "lb"}, pure: true},
 	{name: "provider", uses: []string{"internal/safetext", "internal/safelog", "ipam", "lb/armid", "annotations", "pls", "lb"}},
 	{name: "provider/providertest", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "provider"}, test: true},
 	{name: "provider/azure", uses: []string{"internal/safetext", "internal/safelog", "ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider"}},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/pls"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -168,17 +169,6 @@ type multipleEntry struct {
 	NodeSelector             *metav1.LabelSelector `json:"nodeSelector"`
 }
 
-// withoutText is what an error of the YAML parser says without the text it quotes, which may be a secret.
-func withoutText(err error) string {
-	if _, rest, ok := strings.Cut(err.Error(), "line "); ok {
-		digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
-		if digits != "" {
-			return "neither JSON nor YAML at line " + digits
-		}
-	}
-	return "neither JSON nor YAML"
-}
-
 // multipleField is the key of the configuration that has several load balancers.
 const multipleField = "multipleStandardLoadBalancerConfigurations"
 
@@ -187,11 +177,11 @@ const multipleField = "multipleStandardLoadBalancerConfigurations"
 func ParseCluster(data []byte, name string) (Cluster, error) {
 	text, err := yaml.ToJSON(data)
 	if err != nil {
-		return Cluster{}, fmt.Errorf("%w: %s", ErrConfiguration, withoutText(err))
+		return Cluster{}, fmt.Errorf("%w: %s", ErrConfiguration, safetext.Reason(err, data, 1))
 	}
 	var f file
 	if err := json.Unmarshal(text, &f); err != nil {
-		return Cluster{}, fmt.Errorf("%w: %w", ErrConfiguration, err)
+		return Cluster{}, fmt.Errorf("%w: %s", ErrConfiguration, safetext.Reason(err, text, 1))
 	}
 	if err := f.check(); err != nil {
 		return Cluster{}, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/ipam"
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
@@ -55,7 +56,7 @@ type policyFile struct {
 func ParsePolicy(data []byte) (Policy, error) {
 	text, err := yaml.ToJSON(data)
 	if err != nil {
-		return Policy{}, fmt.Errorf("%w: policy: %s", ErrConfiguration, withoutText(err))
+		return Policy{}, fmt.Errorf("%w: policy: %s", ErrConfiguration, safetext.Reason(err, data, 1))
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(text, &keys); err != nil || keys == nil {
@@ -70,7 +71,7 @@ func ParsePolicy(data []byte) (Policy, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return Policy{}, fmt.Errorf("%w: policy: %w", ErrConfiguration, err)
+		return Policy{}, fmt.Errorf("%w: policy: %s", ErrConfiguration, safetext.Reason(err, text, 1))
 	}
 	return f.policy()
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/azlb/azlb/fake"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 )
@@ -124,7 +125,7 @@ func (t *tool) readAddresses(o *fake.Options) error {
 	}
 	o.PublicAddresses = map[string]netip.Addr{}
 	if err := json.Unmarshal(data, &o.PublicAddresses); err != nil {
-		return fmt.Errorf("--addresses: %s: %w", t.flags.addresses, err)
+		return fmt.Errorf("--addresses: %s: want an object of addresses by resource id: %s", t.flags.addresses, safetext.Reason(err, data, 1))
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ import (
 
 	"github.com/azlb/azlb/examples/internal/signin"
 	"github.com/azlb/azlb/fake"
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
 )
@@ -190,11 +191,11 @@ func (t *tool) announce(listener net.Listener, host string, config []byte) (endp
 func configFor(config []byte, url string) ([]byte, error) {
 	text, err := utilyaml.ToJSON(config)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("azure.json: %s", safetext.Reason(err, config, 1))
 	}
 	keys := map[string]any{}
 	if err := json.Unmarshal(text, &keys); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("azure.json: %s", safetext.Reason(err, text, 1))
 	}
 	tenant := any("00000000-0000-0000-0000-000000000000")
 	maps.DeleteFunc(keys, func(key string, value any) bool {

@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/azlb/azlb/annotations"
+	"github.com/azlb/azlb/internal/safetext"
 )
 
 func main() {
@@ -73,7 +74,7 @@ func admit(w http.ResponseWriter, r *http.Request) {
 func decide(q *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	var svc, old corev1.Service
 	if err := json.Unmarshal(q.Object.Raw, &svc); err != nil {
-		return refuse("no Service: " + err.Error())
+		return refuse("no Service: " + safetext.Reason(err, q.Object.Raw, 1))
 	}
 	response := &admissionv1.AdmissionResponse{Allowed: true}
 	if svc.Spec.Type != corev1.ServiceTypeLoadBalancer || svc.DeletionTimestamp != nil {

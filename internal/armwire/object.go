@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+
+	"github.com/azlb/azlb/internal/safetext"
 )
 
 // Object is one ARM resource, or a child of one, as JSON decoded with numbers kept as [json.Number].
@@ -18,7 +20,7 @@ func Parse(data []byte) (Object, error) {
 	dec.UseNumber()
 	var o Object
 	if err := dec.Decode(&o); err != nil {
-		return nil, fmt.Errorf("ARM JSON: %w", err)
+		return nil, fmt.Errorf("ARM JSON: %s", safetext.Reason(err, data, 1))
 	}
 	if o == nil {
 		return nil, errors.New("ARM JSON: null, want an object")

@@ -129,7 +129,7 @@ func (c *plainCredential) GetToken(ctx context.Context, o policy.TokenRequestOpt
 		return azcore.AccessToken{}, fmt.Errorf("%s: %s %s", c.url, resp.Status, answer.Description)
 	}
 	if err != nil || answer.Token == "" {
-		return azcore.AccessToken{}, fmt.Errorf("%s: no token in the answer: %w", c.url, err)
+		return azcore.AccessToken{}, fmt.Errorf("%s: no token in the answer", c.url)
 	}
 	seconds, err := answer.ExpiresIn.Int64()
 	if err != nil {

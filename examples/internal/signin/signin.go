@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 
+	"github.com/azlb/azlb/internal/safetext"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/provider"
 	"github.com/azlb/azlb/provider/azure"
@@ -51,7 +52,7 @@ func Open(cluster lb.Cluster, config []byte, o *azure.Options) (*azure.Backend, 
 		err = json.Unmarshal(text, &a)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("azure.json: %s", safetext.Reason(err, text, 1))
 	}
 	var opts azure.Options
 	if o != nil {
@@ -204,7 +205,7 @@ func metadata(ctx context.Context, endpoint string) (endpoints, error) {
 	}
 	var raw json.RawMessage
 	if err := json.NewDecoder(resp.Body).Decode(&raw); err != nil {
-		return e, fmt.Errorf("%s: %w", req.URL, err)
+		return e, fmt.Errorf("%s: the answer is not JSON", req.URL)
 	}
 	// Newer ones list several clouds, their own first.
 	var list []endpoints
@@ -212,7 +213,7 @@ func metadata(ctx context.Context, endpoint string) (endpoints, error) {
 		return list[0], nil
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, fmt.Errorf("%s: %w", req.URL, err)
+		return e, fmt.Errorf("%s: %s", req.URL, safetext.Reason(err, raw, 1))
 	}
 	return e, nil
 }
