@@ -12,4 +12,5 @@
 //
 // The identity needs Microsoft.Compute/virtualMachineScaleSets/read and /write, and /read and /write of
 // Microsoft.Compute/virtualMachineScaleSets/virtualMachines.
+// Where it may not read them, Services whose pools need their nodes are held, as they are without this package.
 package vmss
