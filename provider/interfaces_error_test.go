@@ -14,6 +14,7 @@ import (
 	"github.com/azlb/azlb/lb/armid"
 	"github.com/azlb/azlb/provider"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -219,5 +220,35 @@ func TestEnsureAfterLoadBalancerWent(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestRefusedDeletionHoldsOne: a load balancer that has to stay keeps one frontend, whose Service hears why; the other one is gone.
+func TestRefusedDeletionHoldsOne(t *testing.T) {
+	for code, status := range map[string]int{"LoadBalancerInUseByVirtualMachineScaleSet": 400, "ScopeLocked": 409, "InvalidParameter": 400} {
+		t.Run(code, func(t *testing.T) {
+			f := newFleet(lbtest.Service(0), lbtest.Service(1))
+			if _, err := f.rec.Sync(t.Context(), f.in); err != nil {
+				t.Fatal(err)
+			}
+			for i := range f.in.Services {
+				now := metav1.NewTime(f.Cloud.Clock().Now())
+				f.in.Services[i].DeletionTimestamp = &now
+			}
+			f.Cloud.Inject(fake.Fault{Method: http.MethodDelete, Path: "loadBalancers/kubernetes$", Status: status, Code: code, Count: -1})
+			report, err := f.rec.Sync(t.Context(), f.in)
+			held := 0
+			for _, s := range report.Services {
+				if s.Held || s.Err != nil {
+					held++
+				}
+			}
+			body, _ := f.Cloud.Body(lbtest.Resource(armid.LoadBalancers, "kubernetes"))
+			properties, _ := body["properties"].(map[string]any)
+			frontends, _ := properties["frontendIPConfigurations"].([]any)
+			if err == nil || held != 1 || len(frontends) != 1 {
+				t.Errorf("error %v, %d Services held, %d frontends; want an error, 1 and 1", err, held, len(frontends))
+			}
+		})
 	}
 }

@@ -88,6 +88,7 @@ func (r *Reconciler) plan(b *batch, in lb.Objects, w work) {
 		b.held = newRejections(given)
 	}
 	in.Rejected = b.held.all()
+	in.Hold = slices.Concat(in.Hold, b.held.stays)
 	want, plan, err := r.planner.plan(r.cluster, in, w.seen)
 	w.want = want
 	r.mu.Lock()

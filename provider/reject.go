@@ -24,6 +24,7 @@ type rejections struct {
 	found map[types.NamespacedName]error // in this call
 	aside [][]types.NamespacedName       // halves that wait for their turn
 	why   map[types.NamespacedName]error // of those set aside
+	stays []types.NamespacedName         // of found: deleted Services that keep what they have, and a load balancer with it
 }
 
 func newRejections(given map[types.NamespacedName]error) *rejections {
@@ -82,6 +83,11 @@ func (r *rejections) add(round Round) (names []types.NamespacedName, split bool)
 				held[name] = r.found[name]
 			}
 			names = append(names, blamed...)
+		case removes(round.Plan.Steps[i].Op):
+			// The load balancer has to stay, and one frontend with it: the others give up what they have.
+			last := slices.MaxFunc(blamed, compareNames)
+			r.found[last], held[last], r.stays = e, e, append(r.stays, last)
+			names = append(names, last)
 		case divisible(e):
 			slices.SortFunc(blamed, compareNames)
 			half := blamed[len(blamed)/2:]
@@ -151,6 +157,14 @@ func suspectsOf(change lb.Change) (names []types.NamespacedName, sure bool) {
 // isOnePublicIP reports whether the changes are of a public IP, which all who ask for it share.
 func isOnePublicIP(changes []lb.Change) bool {
 	return !slices.ContainsFunc(changes, func(c lb.Change) bool { return !c.Ref.Is(armid.PublicIPAddresses) })
+}
+
+// removes reports whether op deletes a load balancer for good, since its Services are gone.
+func removes(op lb.Op) bool {
+	_, deletes := op.(lb.DeleteLoadBalancer)
+	return deletes && !slices.ContainsFunc(op.Why(), func(c lb.Change) bool {
+		return slices.ContainsFunc(c.Causes, func(c lb.Cause) bool { return c.Reason == lb.ReasonRecreate })
+	})
 }
 
 // divisible reports whether e may go away with one of the Services that a write serves. Missing permissions, locks and whatever waits for

@@ -33,6 +33,7 @@ var mutations = []mutation{
 	{"what is there is not adopted", "provider/reconciler.go", "\twant = lb.Adopt(seen, want)\n", ""},
 	{"a public IP goes before its frontend", "lb/diff.go", "\td.indexUsers()\n", ""},
 	{"a write is not remembered", "provider/reconciler_claim.go", "\t\ts.written(op, end.receipt)\n", ""},
+	{"nobody hears of a member that could not be attached", "lb/diff_services.go", "served := u.through(put.moved())", "served := u.through(put.moved()[:0])"},
 	{"what failed is not read again", "provider/reconciler_claim.go", "\t\ts.doubt(partOf(top))\n", ""},
 	{
 		"a frontend is moved from under who has joined it", "internal/armwire/prepare_loadbalancer.go",
