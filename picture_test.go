@@ -43,7 +43,7 @@ var picture = []part{
 	{name: "fake", uses: []string{"internal/safetext", "ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider"}},
 	{name: "fake/armfake", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider", "fake"}},
 	{name: "internal/property", test: true},
-	{name: "internal/lbtest", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "provider", "fake"}, test: true},
+	{name: "internal/lbtest", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "provider", "fake"}, test: true},
 	{name: "internal/sim", uses: []string{"ipam", "lb/armid", "annotations", "pls", "lb", "internal/armwire", "internal/lbtest", "provider", "fake"}, test: true},
 	{name: ""}, // the root has documentation only
 }
