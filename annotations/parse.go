@@ -294,6 +294,12 @@ func unicast(a netip.Addr) bool {
 // notPublic are the ranges besides the private ones that no public IP is in: shared address space, and Azure's own virtual address.
 var notPublic = []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("168.63.129.16/32")}
 
+// nobodys are the ranges besides those that are not of one machine in which no Service can have an address: that of Azure's platform, this network,
+// reserved ones, and IPv4 addresses translated to IPv6.
+var nobodys = []netip.Prefix{
+	netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
+}
+
 // public reports whether a can be the address of a public IP.
 func public(a netip.Addr) bool {
 	return unicast(a) && !a.IsPrivate() && !slices.ContainsFunc(notPublic, func(r netip.Prefix) bool { return r.Contains(a) })

@@ -81,8 +81,8 @@ var registry = []Key{
 		Doc:  "IP tags (type=tag) of the public IPs that azlb makes, such as RoutingPreference=Internet; the empty value asks for none.",
 		read: readIPTags,
 	}, {
-		Name: KeyAdditionalPublicIPs, Grammar: AddressList, Range: "at most 4,000", Default: "none", Scope: ScopeAll, Outcome: Hold,
-		Doc:  "Addresses that lead to the Service too: they appear in its status and in its security rules.",
+		Name: KeyAdditionalPublicIPs, Grammar: AddressList, Range: "at most 4,000; none of a node, of pods, of Azure's platform, of another Service, or of the virtual network but for frontends", Default: "none", Scope: ScopeAll, Outcome: Hold,
+		Doc:  "Addresses that lead to the Service too: they appear in its status and in its security rules, and kube-proxy leads what is sent to them to the Service, on every node.",
 		read: readAdditional,
 	}, {
 		Name: KeyIdleTimeout, Grammar: WholeNumber, Range: "4–100 minutes", Default: "4", Scope: ScopeAll, Outcome: Hold,

@@ -186,6 +186,8 @@ func readAdditional(p *parser, v string) {
 			p.fail(item, ErrSyntax, "want an address")
 		case !unicast(a):
 			p.fail(item, ErrRange, "want the address of one machine")
+		case slices.ContainsFunc(nobodys, func(r netip.Prefix) bool { return r.Contains(a) }):
+			p.fail(item, ErrReserved, "want no address of Azure's platform, nor one that no machine can have")
 		default:
 			list.add(a)
 		}

@@ -93,6 +93,7 @@ type builder struct {
 	former   map[string]*service // by former base names, Services of another class that were made anew
 	only     map[types.NamespacedName]bool
 	aside    map[types.NamespacedName]bool // Objects.Hold
+	book     *addressBook                  // nil until it is asked for
 	findings []Finding
 	again    bool
 	// traced says that outlines note where values come from; [Describe] reads it.

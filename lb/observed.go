@@ -68,6 +68,8 @@ type SeenSecurityGroup struct {
 type SeenNetwork struct {
 	ID      ID
 	Subnets []SeenSubnet
+	// Prefixes is its address space.
+	Prefixes []netip.Prefix
 }
 
 // SeenSubnet is a subnet as read.

@@ -320,61 +320,6 @@ func (d *outline) poolName(l *balancerDraft, f ipam.Family) string {
 	return name
 }
 
-// additional adds azure-additional-public-ips to the addresses of the Service; they must not be those of other frontends.
-func (d *outline) additional(s *service, p *part) []fieldError {
-	var bad []fieldError
-	for _, a := range s.cfg.PublicIP.Additional {
-		if id := d.frontendAt(a, s); id != "" {
-			bad = append(bad, fieldError{annotationField(keyAdditional), fmt.Errorf("%w: %s is the address of frontend %s of another Service", ErrClash, a, id.Name())})
-			continue
-		}
-		if err := d.allowedAddress(a); err != nil {
-			bad = append(bad, fieldError{annotationField(keyAdditional), err})
-			continue
-		}
-		p.ingress = append(p.ingress, ingress{ipam.FamilyOf(a), Address{IP: a}})
-	}
-	return bad
-}
-
-// checkAdditional holds Services that name as additional an address which a frontend of another Service has by now.
-func (d *outline) checkAdditional() {
-	owners := map[netip.Addr]*service{}
-	for _, s := range d.services {
-		if r := d.results[s.name]; r != nil {
-			for _, in := range r.ingress[:max(0, len(r.ingress)-len(s.cfg.PublicIP.Additional))] {
-				owners[in.address.IP] = s
-			}
-		}
-	}
-	for _, s := range d.services {
-		if s.held || d.results[s.name] == nil {
-			continue
-		}
-		for _, a := range s.cfg.PublicIP.Additional {
-			if other := owners[a]; other != nil && other != s {
-				d.hold(s, annotationField(keyAdditional), fmt.Errorf("%w: %s is the address of %s", ErrClash, a, other.name))
-			}
-		}
-	}
-}
-
-// frontendAt finds the frontend of another Service that has address a.
-func (d *outline) frontendAt(a netip.Addr, s *service) ID {
-	for _, id := range d.ourBalancers() {
-		l := d.seen.balancers[id.Key()]
-		if l == nil {
-			continue
-		}
-		for _, f := range l.Frontends {
-			if base := d.owner(f.Name); base != "" && base != s.base && l.address(d.seen, f) == a {
-				return id.Child(armid.FrontendIPConfigurations, f.Name)
-			}
-		}
-	}
-	return ""
-}
-
 // checkLimits keeps a Service out whose rules or frontends would not fit.
 func (d *outline) checkLimits(p part) []fieldError {
 	l, rules, frontends := p.balancer, 0, 0

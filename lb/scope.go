@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/azlb/azlb/annotations"
@@ -28,7 +29,7 @@ func ScopeOf(c Cluster, in Objects) Scope {
 			continue
 		}
 		cfg := svc.cfg
-		if (cfg.Internal || cfg.PrivateLink.Create) && c.Network != "" {
+		if (cfg.Internal || cfg.PrivateLink.Create || slices.ContainsFunc(cfg.PublicIP.Additional, netip.Addr.IsPrivate)) && c.Network != "" {
 			s.Networks = addID(s.Networks, c.Network)
 		}
 		// What the policy keeps from a Service is not even read for it.

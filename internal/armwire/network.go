@@ -13,10 +13,16 @@ func Network(o Object) (lb.SeenNetwork, error) {
 	return decode(armid.VirtualNetworks, o, func(v view) lb.SeenNetwork {
 		top := v.id("id")
 		read := func(v view) lb.SeenSubnet { return readSubnet(v, top) }
-		return lb.SeenNetwork{
+		seen := lb.SeenNetwork{
 			ID:      top,
 			Subnets: readAll(v, "properties.subnets", read, func(s lb.SeenSubnet) string { return s.ID.Name() }),
 		}
+		for _, text := range v.texts("properties.addressSpace.addressPrefixes") {
+			if p, err := netip.ParsePrefix(text); err == nil {
+				seen.Prefixes = append(seen.Prefixes, p.Masked())
+			}
+		}
+		return seen
 	})
 }
 
