@@ -141,8 +141,8 @@ func withoutEcho(p pls.PrivateLinkService) pls.PrivateLinkService {
 func (d *differ) putPrivateLink(before pls.PrivateLinkService, exists, failed bool, want pls.PrivateLinkService) *draft {
 	before, after := withoutEcho(before), withoutEcho(want)
 	if !exists {
-		op := PutPrivateLinkService{pls.PrivateLinkService{}, after, []Change{d.why.change(Create, want.ID, nil)}}
-		return d.steps.add(stagePrivateLink, op, nil)
+		change := d.why.change(Create, want.ID, audience(privateLinkFields(pls.PrivateLinkService{}, after)))
+		return d.steps.add(stagePrivateLink, PutPrivateLinkService{pls.PrivateLinkService{}, after, []Change{change}}, []Risk{RiskExposure})
 	}
 	after.ID, after.Location, after.EdgeZone = before.ID, before.Location, before.EdgeZone
 	old, now := ourTags(linkTags(before.Tags), linkTags(want.Tags), d.removeTags(before.ID))
@@ -158,10 +158,23 @@ func (d *differ) putPrivateLink(before pls.PrivateLinkService, exists, failed bo
 		return d.steps.add(stageTag, TagResource{before.ID, old, now, []Change{change}}, nil)
 	}
 	var risks []Risk
+	if newcomers(before.Visibility, after.Visibility) || newcomers(before.AutoApproval, after.AutoApproval) || frontendIDs(before.Frontends) != frontendIDs(after.Frontends) {
+		risks = append(risks, RiskExposure)
+	}
 	if slices.ContainsFunc(fields, func(f FieldChange) bool { return f.Field == "Frontends" || f.Field == "ProxyProtocol" }) {
 		risks = append(risks, RiskTraffic)
 	}
 	return d.steps.add(stagePrivateLink, PutPrivateLinkService{before, after, []Change{change}}, risks)
+}
+
+// audience are the changes of who sees a private link service, and who is let in without being asked.
+func audience(fields []FieldChange) []FieldChange {
+	return slices.DeleteFunc(fields, func(f FieldChange) bool { return f.Field != "Visibility" && f.Field != "AutoApproval" })
+}
+
+// newcomers reports whether a list of subscriptions has any that it had not before.
+func newcomers(before, after []string) bool {
+	return !slices.Contains(before, "*") && slices.ContainsFunc(after, func(s string) bool { return !containsFold(before, s) })
 }
 
 func linkTags(list []pls.Tag) Tags {

@@ -194,6 +194,9 @@ func (d *outline) enterFrontend(l *balancerDraft, f Frontend) {
 func (d *outline) keepResult(s *service) {
 	r := &result{held: true}
 	d.results[s.name] = r
+	if d.byBase[s.base] != s {
+		return // what is there under this name is another Service's
+	}
 	for _, id := range d.ourBalancers() {
 		l := d.balancer(id)
 		if l.seen == nil {
@@ -259,6 +262,7 @@ func (d *outline) serve(s *service) {
 	if len(bad) == 0 {
 		bad = d.checkLeft(s, &p)
 	}
+	bad = append(bad, d.checkJoin(s, p)...)
 	if len(bad) == 0 {
 		bad = d.checkClaims(s, p)
 	}

@@ -33,12 +33,34 @@ type Policy struct {
 	PublicIPTags Tags
 	// ServiceTags that Services may let in.
 	ServiceTags []string
-	// Visibility are the subscriptions to which private link services may be visible, and whose connections they may approve by themselves.
+	// Visibility are the subscriptions to which private link services may be visible, and, without AutoApproval, whose connections they may approve.
 	// The visibility * of a Service, everybody, is allowed by * only.
 	Visibility []string
+	// AutoApproval are the subscriptions whose connections private link services may approve by themselves. Nil: those of Visibility.
+	AutoApproval []string
 	// Subscriptions besides those of the configuration that ids in annotations may be in. Here nil means none.
 	Subscriptions []string
+	// JoinNamespaces are the namespaces whose Services may join the frontend of a Service of another namespace, or one of nobody, by naming its
+	// address or public IP. An empty list: only Services of one namespace share a frontend.
+	JoinNamespaces []string
+	// PrivateLinkNamespaces are the namespaces whose Services may ask for private link services.
+	PrivateLinkNamespaces []string
+	// SharedPrivateLinks are the namespaces whose Services may bring a private link service to the frontend of another namespace that they join, or
+	// join one that has it: it exposes everybody on the frontend. Here nil means none, and who is on such a frontend already stays.
+	SharedPrivateLinks []string
+	// AdditionalAddresses are the addresses that azure-additional-public-ips may name. Empty: [AddressesAny].
+	AdditionalAddresses AddressUse
 }
+
+// AddressUse says which additional addresses Services may name.
+type AddressUse string
+
+// The uses of additional addresses: any that is nobody else's, those of public IPs with the tags of the policy (which PublicIPTags means too), none.
+const (
+	AddressesAny    AddressUse = "any"
+	AddressesTagged AddressUse = "tagged"
+	AddressesNone   AddressUse = "none"
+)
 
 // policyFile is a policy as it is written.
 type policyFile struct {
@@ -48,10 +70,16 @@ type policyFile struct {
 	ServiceTags    *[]string          `json:"serviceTags"`
 	Visibility     *[]string          `json:"visibility"`
 	Subscriptions  *[]string          `json:"subscriptions"`
+
+	AutoApproval          *[]string   `json:"autoApproval"`
+	JoinNamespaces        *[]string   `json:"joinNamespaces"`
+	PrivateLinkNamespaces *[]string   `json:"privateLinkNamespaces"`
+	SharedPrivateLinks    *[]string   `json:"sharedPrivateLinks"`
+	AdditionalAddresses   *AddressUse `json:"additionalAddresses"`
 }
 
-// ParsePolicy reads a [Policy] in JSON or YAML, whose keys are resourceGroups, subnets, publicIPTags, serviceTags, visibility and subscriptions. A key
-// that is absent allows everything; one that is unknown or without a value is an error, since a slip must not open what it was to close. The error
+// ParsePolicy reads a [Policy] in JSON or YAML, whose keys are the fields of Policy: resourceGroups, subnets, publicIPTags, and so on. A key
+// that is absent allows what nil does in its field; one that is unknown or without a value is an error, since a slip must not open what it was to close. The error
 // wraps [ErrConfiguration].
 func ParsePolicy(data []byte) (Policy, error) {
 	text, err := yaml.ToJSON(data)
@@ -92,6 +120,14 @@ func (f policyFile) policy() (Policy, error) {
 	p := Policy{
 		ResourceGroups: list("resourceGroups", f.ResourceGroups), Subnets: list("subnets", f.Subnets), ServiceTags: list("serviceTags", f.ServiceTags),
 		Visibility: list("visibility", f.Visibility), Subscriptions: list("subscriptions", f.Subscriptions),
+		AutoApproval: list("autoApproval", f.AutoApproval), JoinNamespaces: list("joinNamespaces", f.JoinNamespaces),
+		PrivateLinkNamespaces: list("privateLinkNamespaces", f.PrivateLinkNamespaces), SharedPrivateLinks: list("sharedPrivateLinks", f.SharedPrivateLinks),
+	}
+	if f.AdditionalAddresses != nil {
+		p.AdditionalAddresses = *f.AdditionalAddresses
+		if !slices.Contains([]AddressUse{AddressesAny, AddressesTagged, AddressesNone}, p.AdditionalAddresses) {
+			errs = append(errs, fmt.Errorf("%w: policy: additionalAddresses: %s: want any, tagged or none", ErrConfiguration, safetext.Value(string(p.AdditionalAddresses))))
+		}
 	}
 	if f.PublicIPTags != nil {
 		if p.PublicIPTags = TagsOf(*f.PublicIPTags); len(p.PublicIPTags) == 0 {
@@ -118,9 +154,9 @@ func refuse(what, v string, list []string, own string) error {
 		want = append([]string{own}, want...)
 	}
 	if len(want) == 0 {
-		return fmt.Errorf("%w: %s %q: want none", ErrPolicy, what, v)
+		return fmt.Errorf("%w: %s %s: want none", ErrPolicy, what, safetext.Value(v))
 	}
-	return fmt.Errorf("%w: %s %q: want %s", ErrPolicy, what, v, strings.Join(want, ", "))
+	return fmt.Errorf("%w: %s %s: want %s", ErrPolicy, what, safetext.Value(v), strings.Join(want, ", "))
 }
 
 // checkGroup returns an error if Services may not name a resource group; own is that of the configuration.
@@ -196,16 +232,26 @@ func (b *builder) checkLinkPolicy(s *service) []fieldError {
 			bad = append(bad, fieldError{annotationField(key), err})
 		}
 	}
+	if list := b.c.Policy.PrivateLinkNamespaces; !allows(list, s.name.Namespace) {
+		check(annotations.KeyPLSCreate, refuse("private link service of namespace", s.name.Namespace, list, ""))
+	}
 	if link.ResourceGroup != "" {
 		check(annotations.KeyPLSResourceGroup, b.c.checkGroup(link.ResourceGroup, b.c.PrivateLinkGroup))
 	}
 	if link.Subnet != "" {
 		check(annotations.KeyPLSSubnet, b.c.checkSubnet(link.Subnet))
 	}
-	for key, list := range map[string][]string{annotations.KeyPLSVisibility: link.Visibility, annotations.KeyPLSAutoApproval: link.AutoApproval} {
-		for _, sub := range list {
-			if !allows(b.c.Policy.Visibility, sub) {
-				check(key, refuse("subscription", sub, b.c.Policy.Visibility, ""))
+	approval := b.c.Policy.AutoApproval
+	if approval == nil {
+		approval = b.c.Policy.Visibility
+	}
+	for _, of := range []struct {
+		key           string
+		asked, policy []string
+	}{{annotations.KeyPLSVisibility, link.Visibility, b.c.Policy.Visibility}, {annotations.KeyPLSAutoApproval, link.AutoApproval, approval}} {
+		for _, sub := range of.asked {
+			if !allows(of.policy, sub) {
+				check(of.key, refuse("subscription", sub, of.policy, ""))
 			}
 		}
 	}
@@ -236,13 +282,16 @@ func (d *outline) allowedPublicIP(s *service, c publicIPClaim, f ipam.Family) er
 
 // allowedAddress is allowedPublicIP for additional addresses, which must be those of public IPs if these must have tags.
 func (d *outline) allowedAddress(a netip.Addr) error {
-	if d.c.Policy.PublicIPTags == nil {
+	switch policy := d.c.Policy; {
+	case policy.AdditionalAddresses == AddressesNone:
+		return refuse("address", a.String(), nil, "")
+	case policy.PublicIPTags == nil && policy.AdditionalAddresses != AddressesTagged:
 		return nil
+	case policy.PublicIPTags == nil:
+		return refuse("address", a.String(), []string{"that of a public IP with the tags of the policy, which names none"}, "")
 	}
-	for _, p := range d.seen.PublicIPs {
-		if p.Address == a && d.c.Policy.allowsTagged(p.Tags) {
-			return nil
-		}
+	if p, ok := d.addresses().public[a]; ok && d.c.Policy.allowsTagged(p.Tags) {
+		return nil
 	}
 	return refuse("address", a.String(), []string{"that of a public IP tagged " + d.c.Policy.tagText()}, "")
 }

@@ -68,6 +68,7 @@ func (d *outline) finishPrivateLinks() {
 		d.releaseLink(f)
 	}
 	asked := d.linkRequests()
+	d.checkLinkConsent(asked)
 	for _, f := range linked {
 		if len(asked[f.id().Key()]) == 0 {
 			d.unrequestLink(f)

@@ -175,6 +175,10 @@ func changedField(f linkedFrontend, s *service) string {
 func (d *outline) unrequestLink(f linkedFrontend) {
 	name, _ := f.link.Tag(pls.TagOwner)
 	s := d.byName[parseName(name)]
+	if s == nil || !s.wanted || !s.held && !d.onFrontend(s, f.id()) {
+		d.ownerless(f, name)
+		return
+	}
 	if !f.link.ManagedBy(d.c.Name) || d.linkOn(f.id()) == nil || s == nil || s.held || !s.wanted || s.cfg.PrivateLink.Create || !d.onFrontend(s, f.id()) {
 		return
 	}
@@ -193,6 +197,27 @@ func (d *outline) unrequestLink(f linkedFrontend) {
 	}
 	d.removeLink(f)
 	d.because(f.link.ID.Key(), Cause{Service: s.name, Field: field, Reason: ReasonNotWanted})
+}
+
+// ownerless says what becomes of a private link service of ours whose owner is not on its frontend any more, while others stay there who do not ask
+// for it: it goes where it may, and else they are told that it exposes them.
+func (d *outline) ownerless(f linkedFrontend, owner string) {
+	users := d.linkUsers(f)
+	if !f.link.ManagedBy(d.c.Name) || d.linkOn(f.id()) == nil || owner == "" || d.keepsName(parseName(owner)) ||
+		slices.ContainsFunc(users, func(s *service) bool { return s.held && s.cfg.PrivateLink.Create || unreadLink(s) }) {
+		return
+	}
+	if why := d.c.PrivateLink.refuseRemoval(f.link.PrivateLinkService); why != "" {
+		for _, s := range users {
+			d.findings = append(d.findings, Finding{
+				Service: s.name, Field: string(f.link.ID), Severity: SeverityWarning,
+				Err: fmt.Errorf("%w: private link service %s stays on frontend %s though its owner %s is gone, and leads to this Service too; %s", ErrLinked, f.link.ID.Name(), f.seen.Name, owner, why),
+			})
+		}
+		return
+	}
+	d.removeLink(f)
+	d.because(f.link.ID.Key(), d.removalCause(parseName(owner)))
 }
 
 // FindFrontend finds the frontend that ref names: by its id, by its private address, or by its name if no other load balancer in seen has
