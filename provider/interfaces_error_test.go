@@ -223,7 +223,7 @@ func TestEnsureAfterLoadBalancerWent(t *testing.T) {
 	}
 }
 
-// TestRefusedDeletionHoldsOne: a load balancer that has to stay keeps one frontend, whose Service hears why; the other one is gone.
+// TestRefusedDeletionHoldsOne: a load balancer that has to stay keeps the frontend of one Service, which hears why; the other one is gone.
 func TestRefusedDeletionHoldsOne(t *testing.T) {
 	for code, status := range map[string]int{"LoadBalancerInUseByVirtualMachineScaleSet": 400, "ScopeLocked": 409, "InvalidParameter": 400} {
 		t.Run(code, func(t *testing.T) {
