@@ -188,6 +188,9 @@ func holdsSource(s, source string, to netip.Addr) bool {
 	}
 }
 
+// labelOf ends the key of the DNS label of a public IP in a share. Who gets a label where there was none takes nothing from anybody.
+const labelOf = " label"
+
 // share lists what the Service with this base has, as text by id: its frontends, rules, probes and the public IPs of its frontends.
 func (v View) share(base string) map[string]any {
 	out := map[string]any{}
@@ -197,7 +200,9 @@ func (v View) share(base string) map[string]any {
 				out[l.ID.Child(armid.FrontendIPConfigurations, f.Name).Key()] = f
 				if f.PublicIP != "" {
 					ip := v.IPs[f.PublicIP.Key()]
-					out[f.PublicIP.Key()] = [2]any{ip.Address, ip.DNSLabel}
+					if out[f.PublicIP.Key()] = ip.Address; ip.DNSLabel != "" {
+						out[f.PublicIP.Key()+labelOf] = ip.DNSLabel
+					}
 				}
 			}
 		}

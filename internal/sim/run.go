@@ -23,6 +23,8 @@ type Options struct {
 	Phases int
 	// Quiet leaves misfortunes out, and others change things between calls only.
 	Quiet bool
+	// Sharing draws worlds in which Services share what they can ([NewSharing]), which end when all Services have gone.
+	Sharing bool
 	// Log is told what happens; nil: nobody.
 	Log func(format string, args ...any)
 }
@@ -55,9 +57,12 @@ type run struct {
 
 // Run lives through the world of seed.
 func Run(seed uint64, o *Options) Result {
-	r := run{World: New(seed), told: map[string]time.Time{}}
+	r := run{told: map[string]time.Time{}}
 	if o != nil {
 		r.opts = *o
+	}
+	if r.World = New(seed); r.opts.Sharing {
+		r.World = NewSharing(seed)
 	}
 	r.logs = r.opts.Log != nil
 	if !r.logs {
@@ -68,6 +73,9 @@ func Run(seed uint64, o *Options) Result {
 		if r.opts.Phases = 3; seed%8 != 0 {
 			r.opts.Phases, raised = 1, r.raise()
 		}
+	}
+	if r.sharing {
+		r.opts.Phases += 2
 	}
 	r.watch = NewWatch(r.World)
 	if r.relay != nil {
@@ -87,9 +95,30 @@ func Run(seed uint64, o *Options) Result {
 			break
 		}
 	}
+	if r.sharing && len(r.watch.Violations) == 0 {
+		r.empty()
+	}
 	r.result.Faults = r.Scripted
 	r.result.Violations, r.result.Writes, r.result.Replans = r.watch.Violations, r.watch.Writes, r.watch.Replans
 	return r.result
+}
+
+// empty takes all Services away, and what others have on what was theirs: nothing of ours is left.
+func (r *run) empty() {
+	if r.Objects.Services = nil; len(r.Objects.Nodes) == 0 {
+		r.addNode() // neither Services nor nodes is no input
+	}
+	r.opts.Log("all Services go")
+	r.watch.Changed()
+	r.phase()
+	r.release(r.Cloud)
+	r.watch.Meddled()
+	if err := r.sync(r.reconciler()); err != nil {
+		r.watch.Blame("P7", "after others have let go: %v", err)
+	}
+	for _, id := range leftovers(r.World) {
+		r.watch.Blame("leftover", "%s is left, and no Service", id)
+	}
 }
 
 // raise brings the cluster up with nobody watching and nothing going wrong, and reports whether that went well.
@@ -286,6 +315,7 @@ func (r *run) settled() {
 		r.watch.Blame("P2", "there is more to do after everything was done:\n%s", &b)
 	}
 	r.checkServed(plan)
+	r.watch.settle(plan, r.watch.look())
 }
 
 // Plan plans for the objects of w against c.

@@ -149,6 +149,10 @@ func (w *World) Mutate() {
 }
 
 func (w *World) mutate() {
+	if w.sharing {
+		w.share()
+		return
+	}
 	what := w.rng.IntN(16)
 	if len(w.Objects.Services) == 0 || what == 0 {
 		w.addService()
@@ -181,16 +185,23 @@ func (w *World) mutate() {
 }
 
 func (w *World) addService() {
+	if i, ok := w.unused(); ok {
+		w.Objects.Services = append(w.Objects.Services, w.service(i))
+	}
+}
+
+// unused returns the first number that no Service has.
+func (w *World) unused() (int, bool) {
 	used := map[int]bool{}
 	for i := range w.Objects.Services {
 		used[index(&w.Objects.Services[i])] = true
 	}
 	for i := range 12 {
 		if !used[i] {
-			w.Objects.Services = append(w.Objects.Services, w.service(i))
-			return
+			return i, true
 		}
 	}
+	return 0, false
 }
 
 func (w *World) mutateNodes() {

@@ -46,6 +46,19 @@ func TestWorlds(t *testing.T) {
 		total.Calls, total.Plans, total.Writes, total.Replans, total.Crashes, len(total.Violations), total.Faults)
 }
 
+// TestSharing lives through worlds in which Services share what they can, join each other, leave and change what they ask of it. A longer run has
+// the same flags as TestWorlds, a fifth of whose number of worlds there are.
+func TestSharing(t *testing.T) {
+	if *seed >= 0 {
+		report(t, uint64(*seed), sim.Run(uint64(*seed), &sim.Options{Sharing: true, Log: t.Logf}))
+		return
+	}
+	total := sim.Result{Faults: map[string]int{}}
+	each(count(t)/5, func(s uint64) { sum(t, &total, *from+s, sim.Run(*from+s, &sim.Options{Sharing: true})) })
+	t.Logf("%d calls, %d plans, %d writes, %d replans, %d crashes, %d violations; misfortunes %v",
+		total.Calls, total.Plans, total.Writes, total.Replans, total.Crashes, len(total.Violations), total.Faults)
+}
+
 // TestOverlay: whatever others have anywhere in what we write, ten thousand plans leave it as it is.
 func TestOverlay(t *testing.T) {
 	var plans atomic.Int64
@@ -105,7 +118,7 @@ func sum(t *testing.T, total *sim.Result, seed uint64, r sim.Result) {
 func report(t *testing.T, seed uint64, r sim.Result) {
 	t.Helper()
 	for _, v := range r.Violations {
-		t.Errorf("%v\n\treproduce: go test ./internal/sim -run TestWorlds -seed=%d -v", v, seed)
+		t.Errorf("%v\n\treproduce: go test ./internal/sim -run %s -seed=%d -v", v, t.Name(), seed)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/azlb/azlb/annotations"
@@ -46,8 +47,11 @@ type Watch struct {
 	complete bool      // it can be carried out to its end
 	needless []lb.Step // of the plan, that find everything as it is to be
 	closed   map[string]View
-	parked   map[string]time.Time // by target: not to be asked earlier
-	told     map[string]bool
+	served   map[string]*corev1.Service // when everything was done last, with nothing said against them, by base
+	// bystanders are those of served that have not changed since.
+	bystanders map[string]bystander
+	parked     map[string]time.Time // by target: not to be asked earlier
+	told       map[string]bool
 	// Fresh says that plans of a first round are made of what was just read.
 	Fresh bool
 }
@@ -208,6 +212,7 @@ func (w *Watch) check(op lb.Op) {
 	w.checkTraffic(op, view)
 	w.checkExposure(op, view)
 	w.checkHeld(op, view)
+	w.checkBystanders(op, view)
 }
 
 // announced reports whether a step that was carried out has one of risks and concerns the Service with this base.
@@ -306,7 +311,7 @@ func (w *Watch) checkHeld(op lb.Op, now View) {
 			}
 		}
 		for key := range is {
-			if _, ok := was[key]; !ok {
+			if _, ok := was[key]; !ok && !strings.HasSuffix(key, labelOf) {
 				w.Blame("P8", "%T of %s: %s is held for %v, but has %s now", op, op.Target(), f.Service, f.Err, key)
 			}
 		}
@@ -387,6 +392,7 @@ func comparePorts(a, b Port) int {
 func (w *Watch) Changed() {
 	w.scope, w.latest = lb.ScopeOf(w.World.Cluster, w.World.Objects), View{} // other objects may need more of it
 	now := w.look()
+	w.await()
 	closed := map[string]View{}
 	if w.World.Cluster.SecurityGroup == "" {
 		return // nothing is closed to anybody, as a finding says

@@ -43,6 +43,7 @@ type World struct {
 	serial   int        // numbers what others make
 	nodes    int        // of those ever made
 	machines *machines  // nil: pools hold addresses
+	sharing  bool       // Services share what they can
 }
 
 // New makes the world of seed: a configuration, content of others, nodes, and Services that nothing was done for yet.
