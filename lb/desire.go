@@ -79,15 +79,17 @@ func (d *outline) usesOf(balancers []LoadBalancer) map[string][]ID {
 		frontends := frontendKind.byName(l.Frontends)
 		for _, r := range l.Rules {
 			base := d.owner(r.Name)
-			ids := append(uses[base], l.ID.Child(armid.LoadBalancingRules, r.Name), l.ID.Child(armid.FrontendIPConfigurations, r.Frontend),
-				l.ID.Child(armid.BackendAddressPools, r.Pool))
+			ids := []ID{
+				l.ID.Child(armid.LoadBalancingRules, r.Name), l.ID.Child(armid.FrontendIPConfigurations, r.Frontend),
+				l.ID.Child(armid.BackendAddressPools, r.Pool),
+			}
 			if r.Probe != "" {
 				ids = append(ids, l.ID.Child(armid.Probes, r.Probe))
 			}
 			if ip := frontends[strings.ToLower(r.Frontend)].PublicIP; ip != "" {
 				ids = append(ids, ip)
 			}
-			uses[base] = ids
+			uses[base] = append(uses[base], ids...)
 		}
 	}
 	for base, ids := range uses {

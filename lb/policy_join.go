@@ -19,9 +19,9 @@ func (d *outline) checkJoin(s *service, p part) []fieldError {
 	var bad []fieldError
 	for _, f := range p.frontends {
 		id := p.balancer.id.Child(armid.FrontendIPConfigurations, f.Name)
-		switch base := d.owner(f.Name); {
-		case base == s.base:
-		case base == "":
+		switch d.owner(f.Name) {
+		case s.base:
+		case "":
 			bad = append(bad, fieldError{p.fields[f.Name], fmt.Errorf("%w; frontend %s is nobody's of this cluster", refuse("joining from namespace", s.name.Namespace, list, ""), f.Name)})
 		default:
 			if other := d.stranger(s, id); other != nil {

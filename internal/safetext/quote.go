@@ -62,7 +62,7 @@ func Fprintf(w io.Writer, format string, args ...any) {
 	for i, a := range args {
 		safe[i] = shown(a)
 	}
-	fmt.Fprintf(w, format, safe...) //nolint:errcheck // as with fmt.Fprintf, who needs to know asks the writer
+	fmt.Fprintf(w, format, safe...)
 }
 
 // Sprintf is [Fprintf] into a string.

@@ -51,7 +51,7 @@ func TestLines(t *testing.T) {
 	}{
 		{"one", hostile, []string{`x\nazlb: all fine\x1b[2J`}},
 		{"joined", errors.Join(hostile, errors.New("y")), []string{`x\nazlb: all fine\x1b[2J`, "y"}},
-		{"wrapped", fmt.Errorf("a\n: %w!", errors.Join(hostile, errors.New("y"))), []string{`a\n: x\nazlb: all fine\x1b[2J`, "y!"}},
+		{"wrapped", fmt.Errorf("a\n: %w", errors.Join(hostile, errors.New("y"))), []string{`a\n: x\nazlb: all fine\x1b[2J`, "y"}},
 		{"several wrapped", fmt.Errorf("%w: %w", errors.New("a"), errors.Join(errors.New("b"), errors.New("c"))), []string{"a: b", "c"}},
 		{"joined in joined", errors.Join(errors.Join(errors.New("a"), errors.New("a")), errors.New("b")), []string{"a", "a", "b"}},
 		{"wrapped without its text", silent{hostile}, []string{"silent"}},

@@ -208,7 +208,7 @@ func (r *run) unreachable(err error) bool {
 
 // only reports whether every error that err joins is target.
 func only(err, target error) bool {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what errors.Join has made
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return errors.Is(err, target)
 	}

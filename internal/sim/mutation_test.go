@@ -42,6 +42,24 @@ var mutations = []mutation{
 	{"what did not fail is written again", "internal/armwire/prepare.go", "case m.after && !failed(raw):", "case m.after && !failed(raw) && false:"},
 }
 
+// sharingMutations are faults that show where Services share what they can.
+var sharingMutations = []mutation{
+	{
+		"IP tags are changed on an address that others use", "lb/claims_publicip.go",
+		"\tcase other != \"\":\n\t\treturn fmt.Errorf(\"%w: the IP tags of", "\tcase other != \"\" && false:\n\t\treturn fmt.Errorf(\"%w: the IP tags of",
+	},
+	{"addresses are given up without consent", "lb/claims_publicip.go", "\tcase !d.c.Addresses.AllowRecreate:\n\t\treturn", "\tcase false:\n\t\treturn"},
+	{"a tag alone proves whose a public IP is", "lb/ownership.go", "b.userAssigned(p) || !b.givesName(p.ID.Name()) {", "b.userAssigned(p) {"},
+	{"a joiner denies what others have left open", "lb/claims_denial.go", "case !denies || u.there || u.held:", "case true:"},
+	{"a shared frontend leaves with the Service it is named after", "lb/claims_denial.go", "shared && !p.keeps(l, f)", "shared && false"},
+	{"the last label counts", "lb/claims_publicip.go", "ok && !u.held && u != winner && !same {", "ok && !u.held && u != winner && !same && false {"},
+	{"who moves to another address is not told", "lb/risk_address.go", "\t\t\t\tw.risks = append(w.risks, RiskAddress)\n", ""},
+	{"a security group is read without load balancers", "provider/reconciler_snapshot.go", "s.next(); p == partSecurity {", "s.next(); false {"},
+}
+
+// violation is how a test of the simulation tells of one.
+var violation = regexp.MustCompile(`(?m)^.*: (P\d+|plan|bystander|consent|status|leftover): .*$`)
+
 // TestMutations puts each fault into a copy of the library and lives through worlds until one of them shows it.
 func TestMutations(t *testing.T) {
 	root, err := filepath.Abs("../..")
@@ -52,33 +70,38 @@ func TestMutations(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(root)); err != nil {
 		t.Fatal(err)
 	}
-	violation := regexp.MustCompile(`(?m)^.*: (P\d+|plan): .*$`)
 	for _, m := range mutations {
-		t.Run(m.name, func(t *testing.T) {
-			path := filepath.Join(dir, m.file)
-			whole, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := strings.Count(string(whole), m.old); n != 1 {
-				t.Fatalf("%s has %q %d times, want once", m.file, m.old, n)
-			}
-			if err := os.WriteFile(path, []byte(strings.Replace(string(whole), m.old, m.new, 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := os.WriteFile(path, whole, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}()
-			cmd := exec.CommandContext(t.Context(), "go", "test", "./internal/sim", "-run", "TestWorlds$", "-worlds", "1500")
-			cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
-			out, err := cmd.CombinedOutput()
-			found := violation.FindString(string(out))
-			if err == nil || found == "" {
-				t.Fatalf("nobody noticed: %v\n%s", err, out)
-			}
-			t.Logf("%.200s", strings.TrimSpace(found))
-		})
+		t.Run(m.name, func(t *testing.T) { m.notice(t, dir, "TestWorlds$", "1500") })
 	}
+	for _, m := range sharingMutations {
+		t.Run(m.name, func(t *testing.T) { m.notice(t, dir, "TestSharing$", "10000") }) // of which it lives through a fifth
+	}
+}
+
+// notice puts m into the copy in dir, and takes it out again after a test has lived through worlds.
+func (m mutation) notice(t *testing.T, dir, test, worlds string) {
+	path := filepath.Join(dir, m.file)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(whole), m.old); n != 1 {
+		t.Fatalf("%s has %q %d times, want once", m.file, m.old, n)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(whole), m.old, m.new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "./internal/sim", "-run", test, "-worlds", worlds)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
+	out, err := cmd.CombinedOutput()
+	found := violation.FindString(string(out))
+	if err == nil || found == "" {
+		t.Fatalf("nobody noticed: %v\n%s", err, out)
+	}
+	t.Logf("%.200s", strings.TrimSpace(found))
 }

@@ -51,14 +51,14 @@ type walk struct {
 }
 
 func (w *walk) folder(dir string) error {
-	real, err := filepath.EvalSymlinks(dir)
+	target, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(w.seen, real) {
+	if slices.Contains(w.seen, target) {
 		return nil
 	}
-	w.seen = append(w.seen, real)
+	w.seen = append(w.seen, target)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
