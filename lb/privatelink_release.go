@@ -203,11 +203,18 @@ func (d *outline) unrequestLink(f linkedFrontend) {
 // for it: it goes where it may, and else they are told that it exposes them.
 func (d *outline) ownerless(f linkedFrontend, owner string) {
 	users := d.linkUsers(f)
+	if len(users) == 0 { // its frontend stays because it must not go
+		return
+	}
 	if !f.link.ManagedBy(d.c.Name) || d.linkOn(f.id()) == nil || owner == "" || d.keepsName(parseName(owner)) ||
 		slices.ContainsFunc(users, func(s *service) bool { return s.held && s.cfg.PrivateLink.Create || unreadLink(s) }) {
 		return
 	}
-	if why := d.c.PrivateLink.refuseRemoval(f.link.PrivateLinkService); why != "" {
+	why := d.c.PrivateLink.refuseRemoval(f.link.PrivateLinkService)
+	if d.c.PrivateLink.RefuseOnDelete {
+		why = "allow its deletion (RefuseOnDelete), or remove it by hand"
+	}
+	if why != "" {
 		for _, s := range users {
 			d.findings = append(d.findings, Finding{
 				Service: s.name, Field: string(f.link.ID), Severity: SeverityWarning,

@@ -104,15 +104,16 @@ func ExampleBuild_ownFrontend() {
 	_, err := ensureLink(context.Background(), azure, "10.1.9.100", options)
 	fmt.Println(err)
 	// Output:
-	// 2 steps: 1 to create, 1 to update, 0 to delete
+	// 2 steps: 1 to create, 1 to update, 0 to delete; risks: exposure in 1 step
 	//
 	// 1. update subnet links
 	//    ~ subnet links
 	//        PrivateLinkPolicies: true → false
 	//        asked for
 	//
-	// 2. create private link service pls-front  (after 1)
+	// 2. create private link service pls-front  [risk: exposure]  (after 1)
 	//    + private link service pls-front: for frontend front
+	//        Visibility: none → *
 	//        asked for
 	// alias: true
 	// nothing to do

@@ -130,14 +130,14 @@ func TestJSONShape(t *testing.T) {
 	}
 }
 
-// TestNoInput: neither Service nor Node looks like a mistake.
+// TestNoInput: no Service at all looks like a mistake.
 func TestNoInput(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.yaml")
 	if err := os.WriteFile(empty, []byte("# nothing\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	_, stderr, code := call(t.Context(), "apply", "--fake", "--cloud-config", "testdata/shop/azure.json", "-f", empty)
-	if code != exitError || !strings.Contains(stderr, "neither Service nor Node") {
+	if code != exitError || !strings.Contains(stderr, "no Service at all") {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 }

@@ -136,7 +136,7 @@ func (s scenario) args(t *testing.T, command, file, from string, more ...string)
 	readJSON(t, filepath.Join(s.dir, "scenario.json"), &about)
 	return append([]string{
 		command, "--fake", "--cloud-config", filepath.Join(s.dir, "azure.json"), "--cluster-name", about.ClusterName, "-f", file, "-o", "json",
-		"--load", from, "--addresses", filepath.Join(s.dir, "addresses.json"), "--max-removals", "-1",
+		"--load", from, "--addresses", filepath.Join(s.dir, "addresses.json"), "--max-removals", "-1", "--allow-empty",
 	}, more...)
 }
 
@@ -268,7 +268,7 @@ func TestExplainRecorded(t *testing.T) {
 		for name := range want.Services {
 			for _, from := range []string{"seed.json", "expected/01/state.json"} {
 				args := slices.Insert(s.args(t, "explain", files[0], filepath.Join(dir, from)), 1, name)
-				args = args[:len(args)-2] // --max-removals is for those that plan
+				args = args[:len(args)-3] // --max-removals and --allow-empty are for those that plan
 				stdout, stderr, _ := call(context.WithoutCancel(t.Context()), args...)
 				var p struct{ Service string }
 				if err := json.Unmarshal([]byte(stdout), &p); err != nil || p.Service != name {

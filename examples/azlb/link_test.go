@@ -133,7 +133,7 @@ func TestPrivateLinkFlags(t *testing.T) {
 		return strings.ReplaceAll(owner(s), `azure-pls-create: "true"`, `azure-pls-create: "false"`)
 	}
 	plan := func(edit func(string) string, more ...string) string {
-		out, stderr, _ := call(t.Context(), slices.Concat([]string{"plan", "--max-removals", "-1"}, with(edit), more)...)
+		out, stderr, _ := call(t.Context(), slices.Concat([]string{"plan", "--max-removals", "-1", "--allow-empty"}, with(edit), more)...)
 		return out + stderr
 	}
 	unmanaged := filepath.Join(t.TempDir(), "unmanaged.json")
