@@ -61,9 +61,9 @@ func (w *Watch) await() {
 
 // keepsPlace reports whether a Service asks for the same place as before, and for nothing that costs it its address where that is allowed.
 func (w *Watch) keepsPlace(then, now *corev1.Service) bool {
-	keys := places
+	keys := append(slices.Clone(places), annotations.KeyIPv6, annotations.KeyPIPNameIPv6, annotations.KeyPIPPrefixIPv6)
 	if w.World.Cluster.Addresses.AllowRecreate {
-		keys = append(slices.Clone(keys), annotations.KeyPIPIPTags)
+		keys = append(keys, annotations.KeyPIPIPTags)
 	}
 	return !slices.ContainsFunc(keys, func(key string) bool {
 		was, had := then.Annotations[key]
