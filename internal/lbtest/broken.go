@@ -8,6 +8,9 @@ import (
 	"github.com/azlb/azlb/lb"
 )
 
+// Secret stands for what is in an answer and nobody's to read: no error and no log may have it.
+const Secret = "s3cr3t-0f-somebody"
+
 // noAnswers are texts that are neither a resource, nor a list, nor the state of an operation, by what is wrong.
 var noAnswers = map[string]string{
 	"nothing":                "",
@@ -21,6 +24,8 @@ var noAnswers = map[string]string{
 	"a truth value":          "true",
 	"a page":                 "<!DOCTYPE html><html><body>Sign in to the network</body></html>",
 	"a line of text":         "upstream connect error or disconnect/reset before headers",
+	"a text with a secret":   "AccountKey=" + Secret + ";EndpointSuffix=core.windows.net",
+	"a secret cut off":       `{"properties":{"adminPassword":"` + Secret,
 	"bytes":                  "\x1f\x8b\x08\x00\x00\xff\xfe",
 	"another kind of object": `{"kind":"Status","apiVersion":"v1","status":{},"metadata":{}}`,
 }

@@ -401,6 +401,8 @@ func (f foreignParts) publicIP(key string, body object) {
 	tags, _ := body["tags"].(object)
 	name := key[strings.LastIndex(key, "/")+1:]
 	switch {
+	case strings.HasPrefix(name, "looks-"): // whatever its tags say
+		f.put(key, "", body)
 	case strings.HasPrefix(name, "user-"):
 		// Ours are the tags of its users and the DNS label.
 		properties, _ := body["properties"].(object)

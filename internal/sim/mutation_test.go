@@ -44,14 +44,9 @@ var mutations = []mutation{
 
 // sharingMutations are faults that show where Services share what they can.
 var sharingMutations = []mutation{
-	{
-		"IP tags are changed on an address that others use", "lb/claims_publicip.go",
-		"\tcase other != \"\":\n\t\treturn fmt.Errorf(\"%w: the IP tags of", "\tcase other != \"\" && false:\n\t\treturn fmt.Errorf(\"%w: the IP tags of",
-	},
 	{"addresses are given up without consent", "lb/claims_publicip.go", "\tcase !d.c.Addresses.AllowRecreate:\n\t\treturn", "\tcase false:\n\t\treturn"},
 	{"a tag alone proves whose a public IP is", "lb/ownership.go", "b.userAssigned(p) || !b.givesName(p.ID.Name()) {", "b.userAssigned(p) {"},
 	{"a joiner denies what others have left open", "lb/claims_denial.go", "case !denies || u.there || u.held:", "case true:"},
-	{"a shared frontend leaves with the Service it is named after", "lb/claims_denial.go", "shared && !p.keeps(l, f)", "shared && false"},
 	{"the last label counts", "lb/claims_publicip.go", "ok && !u.held && u != winner && !same {", "ok && !u.held && u != winner && !same && false {"},
 	{"who moves to another address is not told", "lb/risk_address.go", "\t\t\t\tw.risks = append(w.risks, RiskAddress)\n", ""},
 	{"a security group is read without load balancers", "provider/reconciler_snapshot.go", "s.next(); p == partSecurity {", "s.next(); false {"},

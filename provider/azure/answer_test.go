@@ -3,6 +3,7 @@ package azure_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"reflect"
@@ -310,6 +311,7 @@ func TestBrokenReads(t *testing.T) {
 	tried := 0
 	for _, id := range c.IDs() {
 		body, _ := c.Body(id)
+		body["tags"] = armwire.Object{"note": lbtest.Secret}
 		k := kept{at: "properties.provisioningState"}
 		for _, known := range keptTypes() {
 			if known.id.Is(id.Type()) {
@@ -325,11 +327,16 @@ func TestBrokenReads(t *testing.T) {
 			door := &instead{next: armfake.Transport(c), answer: answer, of: func(r *http.Request) bool {
 				return r.Method == http.MethodGet && strings.EqualFold(r.URL.Path, path)
 			}}
-			b, err := azure.New(anyone{"t"}, &azure.Options{Transport: door, Clock: c.Clock()})
+			var log strings.Builder
+			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			b, err := azure.New(anyone{"t"}, &azure.Options{Transport: door, Clock: c.Clock(), Logger: logger})
 			if err != nil {
 				t.Fatal(err)
 			}
-			report, err := provider.NewReconciler(b, cluster, &provider.Options{Clock: c.Clock()}).Sync(t.Context(), objects)
+			report, err := provider.NewReconciler(b, cluster, &provider.Options{Clock: c.Clock(), Logger: logger}).Sync(t.Context(), objects)
+			if text := fmt.Sprint(err, log.String()); strings.Contains(text, lbtest.Secret) {
+				t.Errorf("%s: %s: what was answered is told:\n%s", id.Name(), what, text)
+			}
 			if err == nil || !door.met || len(door.writes) > 0 || len(report.Services) > 0 || len(report.Findings) > 0 {
 				t.Errorf("%s: %s: error %v, writes %v, findings %v, Services %v; want an error and nothing else",
 					id.Name(), what, err, door.writes, report.Findings, report.Services)
