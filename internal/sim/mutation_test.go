@@ -47,13 +47,13 @@ var sharingMutations = []mutation{
 	{"addresses are given up without consent", "lb/claims_publicip.go", "\tcase !d.c.Addresses.AllowRecreate:\n\t\treturn", "\tcase false:\n\t\treturn"},
 	{"a tag alone proves whose a public IP is", "lb/ownership.go", "b.userAssigned(p) || !b.givesName(p.ID.Name()) {", "b.userAssigned(p) {"},
 	{"a joiner denies what others have left open", "lb/claims_denial.go", "case !denies || u.there || u.held:", "case true:"},
-	{"the last label counts", "lb/claims_publicip.go", "ok && !u.held && u != winner && !same {", "ok && !u.held && u != winner && !same && false {"},
+	{"who comes last decides", "lb/claims.go", "\t\tif a.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n", "\t\tif b.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n"},
 	{"who moves to another address is not told", "lb/risk_address.go", "\t\t\t\tw.risks = append(w.risks, RiskAddress)\n", ""},
 	{"a security group is read without load balancers", "provider/reconciler_snapshot.go", "s.next(); p == partSecurity {", "s.next(); false {"},
 }
 
 // violation is how a test of the simulation tells of one.
-var violation = regexp.MustCompile(`(?m)^.*: (P\d+|plan|bystander|consent|status|leftover): .*$`)
+var violation = regexp.MustCompile(`(?m)^.*: (P\d+|plan|bystander|consent|status|address|leftover): .*$`)
 
 // TestMutations puts each fault into a copy of the library and lives through worlds until one of them shows it.
 func TestMutations(t *testing.T) {

@@ -346,6 +346,7 @@ func (w *Watch) checkPlan() {
 	if !w.complete {
 		return
 	}
+	w.checkMoves()
 	for _, port := range slices.SortedFunc(maps.Keys(w.before.Ports), comparePorts) {
 		name, s := w.World.nameOf(port.Base)
 		if w.after.Ports[port] || s == nil || !asks(s, port) {
@@ -353,6 +354,20 @@ func (w *Watch) checkPlan() {
 		}
 		if !announced(w.plan.Steps, name, lb.RiskTraffic, lb.RiskAddress) {
 			w.Blame("P7", "the plan ends %v without announcing it", port)
+		}
+	}
+}
+
+// checkMoves: a Service that is to have another address than before is told so.
+func (w *Watch) checkMoves() {
+	for i := range w.World.Objects.Services {
+		s := &w.World.Objects.Services[i]
+		is := w.after.addresses(lb.Base(s.UID))
+		for a := range w.before.addresses(lb.Base(s.UID)) {
+			moves := !is[a] && slices.ContainsFunc(slices.Collect(maps.Keys(is)), func(b netip.Addr) bool { return a.Is4() == b.Is4() })
+			if moves && !announced(w.plan.Steps, nameOf(s), lb.RiskAddress) {
+				w.Blame("address", "the plan moves %s from %v without saying so", nameOf(s), a)
+			}
 		}
 	}
 }
