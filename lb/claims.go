@@ -36,8 +36,10 @@ type user struct {
 	there bool // traffic of it leads there already
 }
 
-// addressKey is the key of a private address among objects. Those of public IPs are their ids.
-func addressKey(a netip.Addr) string { return "address " + a.String() }
+// addressPrefix begins the keys of private addresses among objects. Those of public IPs are their ids.
+const addressPrefix = "address "
+
+func addressKey(a netip.Addr) string { return addressPrefix + a.String() }
 
 // markThere finds the bases that are on each object: those that have a rule there, or a frontend of their own without any.
 func (b *builder) markThere() {
@@ -150,7 +152,7 @@ func (d *outline) object(key string) *object {
 		o = &object{}
 		if p := d.seen.publicIPs[key]; p != nil {
 			o.id, o.seen, o.address, o.family = p.ID, p, p.Address, p.Family
-		} else if text, private := strings.CutPrefix(key, addressKey(netip.Addr{})[:len("address ")]); private {
+		} else if text, private := strings.CutPrefix(key, addressPrefix); private {
 			o.address, _ = netip.ParseAddr(text)
 		}
 		d.claims.objects[key] = o

@@ -66,7 +66,8 @@ func (d *outline) opensBeside(s *service, a Address) bool {
 	return false
 }
 
-// checkLeft holds a Service that would leave the frontend named after it while others stay there. It is the same for external and internal ones, whatever takes them away: another load balancer, subnet, address or scheme.
+// checkLeft holds a Service that would leave the frontend named after it while others stay there. It is the same for external and internal
+// ones, whatever takes them away: another load balancer, subnet, address or scheme.
 func (d *outline) checkLeft(s *service, p *part) []fieldError {
 	for _, id := range d.ourBalancers() {
 		l := d.balancer(id)

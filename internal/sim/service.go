@@ -123,7 +123,10 @@ func index(s *corev1.Service) (i int) {
 }
 
 // annotate sets or removes one annotation.
-func (w *World) annotate(s *corev1.Service) {
+func (w *World) annotate(s *corev1.Service) { w.annotateFrom(s, keys, values) }
+
+// annotateFrom sets or removes the annotation under one of keys.
+func (w *World) annotateFrom(s *corev1.Service, keys []string, values map[string][]string) {
 	key := pick(w, keys...)
 	if _, ok := s.Annotations[key]; ok && w.chance(2) {
 		delete(s.Annotations, key)

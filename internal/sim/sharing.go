@@ -153,14 +153,7 @@ var properties = map[string][]string{
 var propertyKeys = slices.Sorted(maps.Keys(properties))
 
 // property sets or removes one property.
-func (w *World) property(s *corev1.Service) {
-	key := pick(w, propertyKeys...)
-	if _, ok := s.Annotations[key]; ok && w.chance(2) {
-		delete(s.Annotations, key)
-		return
-	}
-	s.Annotations[key] = pick(w, properties[key]...)
-}
+func (w *World) property(s *corev1.Service) { w.annotateFrom(s, propertyKeys, properties) }
 
 // share changes one thing about one sharer.
 func (w *World) share() {
