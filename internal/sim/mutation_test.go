@@ -27,9 +27,9 @@ var mutations = []mutation{
 	{"a failed step does not stop what comes after it", "provider/apply.go", "\t\tr.skip(end.index)", "\t\tr.release(end.index)"},
 	{"Retry-After is ignored", "provider/options.go", "wait := max(e.RetryAfter, backoff)", "wait := backoff"},
 	{"a hold is ignored", "lb/build.go", "s.held = s.held || f.Holds", "s.held = s.held || false"},
-	{"what a write cuts is not announced", "lb/risk.go", "risks = append(risks, RiskTraffic)\n\t}\n\tfrontends", "}\n\tfrontends"},
-	{"what a write opens is not announced", "lb/risk.go", "risks = append(risks, RiskExposure)", "_ = RiskExposure"},
-	{"unreadable sources are no sources", "lb/security.go", "len(a.Ranges) == 0 && !a.Closed {", "len(a.Ranges) == 0 {"},
+	{"what a write cuts is not announced", "lb/diff_risk.go", "risks = append(risks, RiskTraffic)\n\t}\n\tfrontends", "}\n\tfrontends"},
+	{"what a write opens is not announced", "lb/diff_risk.go", "risks = append(risks, RiskExposure)", "_ = RiskExposure"},
+	{"unreadable sources are no sources", "lb/build_security.go", "len(a.Ranges) == 0 && !a.Closed {", "len(a.Ranges) == 0 {"},
 	{"what is there is not adopted", "provider/reconciler.go", "\twant = lb.Adopt(seen, want)\n", ""},
 	{"a public IP goes before its frontend", "lb/diff.go", "\td.indexUsers()\n", ""},
 	{"a write is not remembered", "provider/reconciler_claim.go", "\t\ts.written(op, end.receipt)\n", ""},
@@ -44,11 +44,11 @@ var mutations = []mutation{
 
 // sharingMutations are faults that show where Services share what they can.
 var sharingMutations = []mutation{
-	{"addresses are given up without consent", "lb/claims_publicip.go", "\tcase !d.c.Addresses.AllowRecreate:\n\t\treturn", "\tcase false:\n\t\treturn"},
-	{"a tag alone proves whose a public IP is", "lb/ownership.go", "b.userAssigned(p) || !b.givesName(p.ID.Name()) {", "b.userAssigned(p) {"},
-	{"a joiner denies what others have left open", "lb/claims_denial.go", "case !denies || u.there || u.held:", "case true:"},
-	{"who comes last decides", "lb/claims.go", "\t\tif a.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n", "\t\tif b.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n"},
-	{"who moves to another address is not told", "lb/risk_address.go", "\t\t\t\tw.risks = append(w.risks, RiskAddress)\n", ""},
+	{"addresses are given up without consent", "lb/build_claims_publicip.go", "\tcase !d.c.Addresses.AllowRecreate:\n\t\treturn", "\tcase false:\n\t\treturn"},
+	{"a tag alone proves whose a public IP is", "lb/build_ownership.go", "b.userAssigned(p) || !b.givesName(p.ID.Name()) {", "b.userAssigned(p) {"},
+	{"a joiner denies what others have left open", "lb/build_claims_denial.go", "case !denies || u.there || u.held:", "case true:"},
+	{"who comes last decides", "lb/build_claims.go", "\t\tif a.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n", "\t\tif b.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n"},
+	{"who moves to another address is not told", "lb/diff_risk_address.go", "\t\t\t\tw.risks = append(w.risks, RiskAddress)\n", ""},
 	{"a security group is read without load balancers", "provider/reconciler_snapshot.go", "s.next(); p == partSecurity {", "s.next(); false {"},
 }
 
