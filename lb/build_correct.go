@@ -333,15 +333,16 @@ func (d *outline) undenied(s *service, wishes []securityWish, byFamily map[ipam.
 	return list
 }
 
-// sharesAddress reports whether a is the address of a frontend that another Service has rules on too.
+// sharesAddress reports whether a is the address of a frontend that another Service has rules on once the plan is carried out. Who leaves it in
+// the same plan is shut out of nothing.
 func (d *outline) sharesAddress(s *service, at []standing, a Address) bool {
 	for _, on := range at {
 		for _, f := range on.frontends {
 			if on.balancer.address(d.seen, f) != a.IP {
 				continue
 			}
-			for base, names := range d.uses[on.balancer.ID.Key()] {
-				if base != "" && base != s.base && names[strings.ToLower(f.Name)] {
+			for _, r := range d.balancer(on.balancer.ID).rules {
+				if base := d.owner(r.Name); base != "" && base != s.base && strings.EqualFold(r.Frontend, f.Name) {
 					return true
 				}
 			}
