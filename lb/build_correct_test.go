@@ -218,6 +218,29 @@ func TestCorrect(t *testing.T) {
 	}
 }
 
+// TestDenialReturnsWithTheLastGuest: a Service denies on its address in the plan in which the last one that shares it leaves, not in the next.
+func TestDenialReturnsWithTheLastGuest(t *testing.T) {
+	cloud, cluster := lbtest.Cloud(), lbtest.Cluster()
+	state := adoptedStates[slices.IndexFunc(adoptedStates, func(a adopted) bool { return a.kind == lb.CorrectSharedDenials })]
+	putPublicIP(t, cloud, "mine", "20.1.1.1", nil)
+	in := lb.Objects{Services: []corev1.Service{lbtest.Service(0)}, Nodes: lbtest.Nodes(2)}
+	state.before(&in)
+	settled(t, cloud, cluster, in)
+	state.edit(t, cloud, cluster, in)
+	settled(t, cloud, cluster, in)
+
+	guest := &in.Services[1]
+	delete(guest.Annotations, annotations.KeyPIPName)
+	lbtest.Annotate("azure-load-balancer-internal", "true")(guest)
+	report := settled(t, cloud, cluster, in)
+	if now := cloud.String(); !strings.Contains(now, "deny-all") {
+		t.Errorf("got no denial:\n%s\nwant one for 20.1.1.1 in the plan in which the guest leaves", now)
+	}
+	if text := fmt.Sprint(report.Findings); strings.Contains(text, lb.ErrUncorrected.Error()) {
+		t.Errorf("got findings %s, want none that something is kept as upstream left it", text)
+	}
+}
+
 // TestNewServicesNeedNoCorrection: a Service that is not there yet gets what azlb gives.
 func TestNewServicesNeedNoCorrection(t *testing.T) {
 	cloud := lbtest.Cloud()

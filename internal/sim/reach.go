@@ -74,6 +74,9 @@ func (v View) rule(l lb.SeenLoadBalancer, r lb.Rule) {
 		for _, m := range pool.Members {
 			destinations = append(destinations, m.IP)
 		}
+		if pool.Interfaces {
+			destinations = v.attached(l.ID.Child(armid.BackendAddressPools, pool.Name))
+		}
 	}
 	for _, source := range sources {
 		for _, to := range destinations {
@@ -83,6 +86,19 @@ func (v View) rule(l lb.SeenLoadBalancer, r lb.Rule) {
 			}
 		}
 	}
+}
+
+// attached returns the addresses of the network interfaces in a pool.
+func (v View) attached(pool lb.ID) []netip.Addr {
+	var list []netip.Addr
+	for _, n := range v.Seen.Interfaces {
+		for _, c := range n.IPConfigurations {
+			if c.IP.IsValid() && slices.ContainsFunc(c.Pools, pool.Equal) { // models of scale sets have none
+				list = append(list, c.IP)
+			}
+		}
+	}
+	return list
 }
 
 // shut reports whether f's port is served, and f kept from it.
