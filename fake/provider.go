@@ -15,10 +15,11 @@ import (
 )
 
 // Observe reads what s names: one list per type and resource group, one GET per security group, virtual network and prefix, and the zones
-// once per cloud.
+// once per cloud. The tags of load balancers may name more groups, see [lb.Scope.WithGroups].
 func (c *Cloud) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) {
 	r := reader{c: c, ctx: ctx}
 	r.loadBalancers(s)
+	s = s.WithGroups(r.seen.LoadBalancers)
 	r.publicIPs(s)
 	listed(&r, s.PrivateLinkServices, armid.PrivateLinkServices, armwire.PrivateLinkService, &r.seen.PrivateLinkServices)
 	s = r.members(s)
@@ -31,6 +32,7 @@ func (c *Cloud) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) {
 	single(&r, s.Networks, armwire.Network, &r.seen.Networks)
 	single(&r, s.Prefixes, armwire.PublicIPPrefix, &r.seen.Prefixes)
 	r.zones(s)
+	r.survey(s)
 	if r.err != nil {
 		return lb.Observed{}, r.err
 	}
@@ -118,6 +120,17 @@ func (r *reader) publicIPs(s lb.Scope) {
 		}
 	}
 	listed(r, groups, armid.PublicIPAddresses, armwire.PublicIP, &r.seen.PublicIPs)
+}
+
+// survey lists what is in groups of the subscription that were not read.
+func (r *reader) survey(s lb.Scope) {
+	if s.Survey == "" {
+		return
+	}
+	var found lb.Elsewhere
+	listed(r, []lb.ID{s.Survey}, armid.PublicIPAddresses, armwire.PublicIP, &found.PublicIPs)
+	listed(r, []lb.ID{s.Survey}, armid.PrivateLinkServices, armwire.PrivateLinkService, &found.PrivateLinkServices)
+	r.seen.Elsewhere = r.seen.Beyond(s, found)
 }
 
 // members adds to s what has the interfaces in the pools of the load balancers that s.Members names.

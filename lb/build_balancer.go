@@ -139,9 +139,12 @@ func (d *outline) wantBalancer(l *balancerDraft) (LoadBalancer, []ID, bool) {
 		if !d.provenOurs(l) {
 			return LoadBalancer{}, nil, false
 		}
+		if want, gone, ok := d.lastBalancer(l); ok {
+			return want, gone, true
+		}
 		return LoadBalancer{}, d.removeBalancer(l), false
 	}
-	want := LoadBalancer{ID: l.id, Location: d.c.Location, SKU: d.c.sku(), EdgeZone: d.c.EdgeZone, Tags: d.c.Tags}
+	want := LoadBalancer{ID: l.id, Location: d.c.Location, SKU: d.c.sku(), EdgeZone: d.c.EdgeZone, Tags: d.tagGroups(l, d.c.Tags)}
 	want.Frontends = d.inServiceOrder(l)
 	want.Rules = sortedValues(l.rules, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
 	want.Probes = sortedValues(l.probes, func(a, b Probe) int { return strings.Compare(a.Name, b.Name) })

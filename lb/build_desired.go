@@ -42,7 +42,7 @@ func (d *outline) desired() Desired {
 	}
 	want.PrivateLinkServices, want.Subnets, want.Interfaces = d.links, d.subnets, d.wantInterfaces()
 	d.warnRules(want.Interfaces)
-	want.Migrate = d.migrated
+	want.Migrate, want.RemoveLast = d.migrated, d.last
 	want.Remove, want.Recreate = append(want.Remove, d.remove...), append(want.Recreate, d.relink...)
 	slices.SortFunc(want.Remove, armid.Compare)
 	want.Causes = d.causes

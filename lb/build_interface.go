@@ -199,7 +199,7 @@ func (d *outline) memberships() memberships {
 		if d.preConfigured(l) {
 			continue
 		}
-		if _, gone, ok := d.wantBalancer(l); !ok {
+		if _, gone, ok := d.wantBalancer(l); !ok || slices.ContainsFunc(d.emptied, l.id.Equal) {
 			if len(gone) > 0 {
 				for _, p := range l.seen.Pools {
 					m.dying[l.id.Child(armid.BackendAddressPools, p.Name).Key()] = d.causes[l.id.Key()]

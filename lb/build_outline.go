@@ -32,6 +32,8 @@ type outline struct {
 	unread     map[string][]fieldError  // why members of a load balancer cannot be attached, by its key, when known
 	links      []pls.PrivateLinkService
 	migrated   []ID           // pools that ARM migrates
+	emptied    []ID           // load balancers that nothing is left on, and that stay for their tags
+	last       []ID           // of those, the ones that go once all is gone that these tell of
 	joined     map[string]int // by key of a pool of interfaces: the nodes that are or will be in it
 	relink     []ID           // of links, those that are created anew under their name
 	subnets    []Subnet
@@ -102,6 +104,7 @@ func (b *builder) outline() *outline {
 	d.finishSecurity()
 	d.checkNameless()
 	d.checkClasses()
+	d.warnElsewhere()
 	return d
 }
 

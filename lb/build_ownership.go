@@ -127,6 +127,9 @@ func (d *outline) provenOurs(l *balancerDraft) bool {
 	if len(l.seen.Frontends) > 0 {
 		return true
 	}
+	if len(taggedGroups(l.seen.Tags)) > 0 { // made or emptied for the sake of what is in other resource groups
+		return d.foreignChild(l) == ""
+	}
 	return d.foreignChild(l) == "" && slices.ContainsFunc(l.seen.Pools, func(p Pool) bool { return d.defaultPool(p.Name) })
 }
 

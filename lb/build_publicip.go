@@ -509,7 +509,7 @@ func (d *outline) removeSystemTags(key string, seen, want Tags) {
 		return
 	}
 	for _, t := range seen {
-		if _, ok := want.Get(t.Key); ok {
+		if _, ok := want.Get(t.Key); ok || isGroupTag(t.Key) {
 			continue
 		}
 		protected := slices.ContainsFunc(d.c.SystemTags, func(p string) bool {

@@ -37,6 +37,9 @@ type Desired struct {
 	Interfaces          []NetworkInterface
 	// Remove are ids of resources and children to delete: load balancers, frontends, rules, probes, pools, public IPs, security rules.
 	Remove []ID
+	// RemoveLast are load balancers, listed above too, that become as that says and are deleted once the public IPs and private link services
+	// that go are gone: until then their tags tell where those are.
+	RemoveLast []ID
 	// RemoveTags are tag keys to remove, by the key ([armid.ID.Key]) of the resource.
 	RemoveTags map[string][]string
 	// Recreate are public IPs, load balancers and private link services, listed above too, that must be deleted and created anew because a

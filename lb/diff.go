@@ -31,6 +31,7 @@ func Diff(seen Observed, want Desired) (Plan, error) {
 	d.findSwitches()
 	d.writePublicIPs()
 	d.writePrivateLinks()
+	d.deleteLast()
 	d.writeInterfaces()
 	d.writeSecurityGroups()
 	d.securityBeforeSwitches()

@@ -169,6 +169,11 @@ func (c *desiredCheck) checkIDs(want Desired) {
 	for _, p := range want.PrivateLinkServices {
 		wanted[p.ID.Key()] = true
 	}
+	for _, id := range want.RemoveLast {
+		if !id.Is(armid.LoadBalancers) || !wanted[id.Key()] {
+			c.add("%s is to go last but is no load balancer that is wanted until then", id)
+		}
+	}
 	for _, id := range want.Recreate {
 		if !wanted[id.Key()] {
 			c.add("%s is to be created anew but is not wanted", id)

@@ -11,6 +11,7 @@ import (
 type interfaceDraft struct {
 	put          *draft
 	joined, left []ID
+	stays        []ID // pools that it is in before and after
 	early        bool // something of a load balancer waits for it
 }
 
@@ -32,7 +33,7 @@ func (d *differ) writeInterfaces() {
 			continue
 		}
 		w := &interfaceDraft{}
-		w.joined, w.left = poolMoves(before, after)
+		w.joined, w.left, w.stays = poolMoves(before, after)
 		w.put = d.steps.add(stageInterface, PutNetworkInterface{before, after, []Change{d.updateOf(before.ID, fields, nic.Failed)}}, d.interfaceRisks(nic, w.left))
 		if nic.Model {
 			models[before.ID.Key()] = w.put
@@ -94,6 +95,12 @@ func (d *differ) orderInterface(w *interfaceDraft) {
 		l := d.draftOf(pool.Top())
 		if l != nil && (d.remove[pool.Key()] || l.doomed) {
 			w.early = true
+			d.steps.prefer(w.put, l.last)
+		}
+	}
+	for _, pool := range w.stays {
+		// ARM takes a network interface out of a pool that goes, so it would be another one than the write was planned for.
+		if l := d.draftOf(pool.Top()); l != nil && (d.remove[pool.Key()] || l.doomed) {
 			d.steps.prefer(w.put, l.last)
 		}
 	}
@@ -254,13 +261,19 @@ func interfaceFields(b, a NetworkInterface) []FieldChange {
 	return l.sorted()
 }
 
-// poolMoves lists the pools that an interface joins and leaves.
-func poolMoves(b, a NetworkInterface) (joined, left []ID) {
+// poolMoves lists the pools that an interface joins, leaves and stays in.
+func poolMoves(b, a NetworkInterface) (joined, left, stays []ID) {
 	for i, c := range b.IPConfigurations {
 		now := a.IPConfigurations[i].Pools
 		old, next := keySet(c.Pools), keySet(now)
-		joined = append(joined, slices.DeleteFunc(slices.Clone(now), func(id ID) bool { return old[id.Key()] })...)
+		for _, id := range now {
+			if old[id.Key()] {
+				stays = append(stays, id)
+			} else {
+				joined = append(joined, id)
+			}
+		}
 		left = append(left, slices.DeleteFunc(slices.Clone(c.Pools), func(id ID) bool { return next[id.Key()] })...)
 	}
-	return joined, left
+	return joined, left, stays
 }

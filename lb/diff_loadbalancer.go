@@ -26,6 +26,9 @@ type lbDraft struct {
 	pools         []*draft        // writes of single pools instead of last
 	turns         []turn          // pools whose members change their kind
 	migrate       *draft          // lets ARM do that
+	goesLast      bool            // is doomed, and becomes after until it goes
+	gone          *draft          // its deletion, if last is another write
+	tagged        *draft          // makes its tags name the resource groups in which something is made for it, if another write than last does
 }
 
 // release returns the write in which the frontend with the given name gives up its address; nil if nothing of it is written.
@@ -51,6 +54,9 @@ func (d *differ) compareLoadBalancers() {
 		switch {
 		case d.remove[want.ID.Key()]:
 			l.doomed, l.before = true, canonicalLB(s.LoadBalancer)
+		case exists && slices.ContainsFunc(d.want.RemoveLast, want.ID.Equal):
+			l.doomed, l.goesLast = true, true
+			l.before, l.after = d.ourLoadBalancer(s.LoadBalancer, want)
 		case exists:
 			l.before, l.after = d.ourLoadBalancer(s.LoadBalancer, want)
 			l.failed = s.Failed && wants(d.want.LoadBalancers, func(l LoadBalancer) ID { return l.ID }, s.ID)
@@ -326,11 +332,13 @@ func (d *differ) writeLoadBalancers() {
 func (d *differ) writeLoadBalancer(l *lbDraft) {
 	switch {
 	case l.doomed && !l.exists:
+	case l.goesLast:
+		d.emptyLoadBalancer(l)
 	case l.doomed:
 		op := DeleteLoadBalancer{Before: l.before, Changes: d.lbChanges(l.before, LoadBalancer{})}
 		l.last = d.steps.add(stageLoadBalancer, op, lbRisks(l, l.before, LoadBalancer{}))
 	case !l.exists:
-		l.last = d.putLoadBalancer(l, LoadBalancer{}, l.after)
+		l.last = d.putLoadBalancer(l, d.tagFirst(l, LoadBalancer{}), l.after)
 	case l.rebuild:
 		changes := recreated(d.why.inherit(d.lbChanges(l.before, LoadBalancer{}), l.dropped()))
 		before := canonicalLB(l.seen.LoadBalancer)
@@ -342,10 +350,12 @@ func (d *differ) writeLoadBalancer(l *lbDraft) {
 				after.Tags = after.Tags.With(t.Key, t.Value)
 			}
 		}
-		l.last = d.putLoadBalancer(l, LoadBalancer{}, after)
+		l.last = d.putLoadBalancer(l, d.tagFirst(l, LoadBalancer{}), after)
 		d.steps.require(l.first, l.last)
+		d.steps.require(l.first, l.tagged)
 	case len(l.drop) > 0:
 		mid := l.before.without(l.drop)
+		mid.Tags = l.after.Tags
 		changes := recreated(d.why.inherit(d.lbChanges(l.before, mid), l.dropped()))
 		l.first = d.steps.add(stageLoadBalancer, l.put(l.before, mid, changes), lbRisks(l, l.before, mid))
 		l.last = d.putLoadBalancer(l, mid, l.after)
@@ -382,14 +392,21 @@ func (l *lbDraft) put(before, after LoadBalancer, changes []Change) PutLoadBalan
 
 // updateLoadBalancer writes only tags, only pools or, if it must, the whole.
 func (d *differ) updateLoadBalancer(l *lbDraft) {
+	l.before = d.tagFirst(l, l.before)
 	changes := d.lbChanges(l.before, l.after)
+	if d.rideAlong(l, changes) {
+		changes = d.lbChanges(l.before, l.after)
+	}
 	switch {
 	case l.failed:
 		changes = d.again(changes, l.id)
 		l.last = d.steps.add(stageLoadBalancer, l.put(l.before, l.after, changes), lbRisks(l, l.before, l.after))
 	case len(changes) == 0:
 	case len(changes) == 1 && changes[0].Ref.Equal(l.id):
-		d.steps.add(stageLoadBalancer, TagResource{l.before.ID, l.before.Tags, l.after.Tags, changes}, nil)
+		tag := d.steps.add(stageLoadBalancer, TagResource{l.before.ID, l.before.Tags, l.after.Tags, changes}, nil)
+		if len(d.newGroups(l, l.before.Tags, false)) > 0 {
+			l.tagged = tag
+		}
 	case onlyMembers(changes):
 		before, after := poolKind.byName(l.before.Pools), poolKind.byName(l.after.Pools)
 		for _, c := range changes {

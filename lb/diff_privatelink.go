@@ -47,6 +47,7 @@ func (d *differ) writePrivateLinks() {
 		for _, f := range want.Frontends {
 			if l := d.draftOf(f.Top()); l != nil {
 				d.steps.prefer(l.last, put)
+				d.steps.require(l.tagged, put)
 			}
 		}
 		for _, n := range want.NAT {

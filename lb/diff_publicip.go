@@ -138,6 +138,9 @@ func (d *differ) createPublicIP(ip PublicIP, gone *draft) {
 	d.steps.require(gone, put)
 	d.ipPuts[ip.ID.Key()] = put
 	d.beforeUsers(ip.ID, put)
+	for _, u := range d.ipUsers[ip.ID.Key()].after {
+		d.steps.require(u.lb.tagged, put)
+	}
 }
 
 func (d *differ) beforeUsers(ip ID, put *draft) {

@@ -100,7 +100,7 @@ func (u users) through(pools []ID) []types.NamespacedName {
 
 // moved lists the pools that an interface joins and leaves; those that it is in if it is written again as it is.
 func (o PutNetworkInterface) moved() []ID {
-	joined, left := poolMoves(o.Before, o.After)
+	joined, left, _ := poolMoves(o.Before, o.After)
 	if pools := slices.Concat(joined, left); len(pools) > 0 {
 		return pools
 	}

@@ -20,8 +20,17 @@ type Observed struct {
 	Interfaces          []SeenInterface
 	Machines            []Machine
 	Zones               []string // zones of the location, sorted; empty where there are none
+	// Elsewhere is what [Scope].Survey found in other resource groups. It is told and never planned with: another cluster of the same name makes
+	// what looks like ours.
+	Elsewhere Elsewhere
 	// Unknown lists what could not be read. Nothing is concluded from its absence above.
 	Unknown []Unknown
+}
+
+// Elsewhere are public IPs and private link services in resource groups of a subscription that were not read otherwise.
+type Elsewhere struct {
+	PublicIPs           []SeenPublicIP
+	PrivateLinkServices []SeenPrivateLinkService
 }
 
 // SeenLoadBalancer is a load balancer as read, with all its children.
@@ -121,8 +130,10 @@ type Unknown struct {
 
 // Scope is what has to be read to plan for a cluster.
 type Scope struct {
-	LoadBalancers       []ID // resource groups whose load balancers are listed
-	PublicIPs           []ID // resource groups whose public IPs are listed; groups in ids on observed frontends come on top
+	LoadBalancers []ID // resource groups whose load balancers are listed
+	// PublicIPs are resource groups whose public IPs are listed; groups in ids on observed frontends come on top. A provider adds to them, and to
+	// PrivateLinkServices, what [Scope.WithGroups] makes of the load balancers it has read.
+	PublicIPs           []ID
 	PrivateLinkServices []ID // resource groups
 	SecurityGroup       ID   // empty: none is configured
 	Networks            []ID // virtual networks
@@ -137,4 +148,7 @@ type Scope struct {
 	Machines []ID
 	// Zones asks for the availability zones of Location in Subscription; empty Location: not needed.
 	Subscription, Location string
+	// Survey is a subscription (/subscriptions/ID) whose public IPs and private link services are listed whole, to tell of what was left in a
+	// resource group that nothing names any more; empty: none is.
+	Survey ID
 }

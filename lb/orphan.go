@@ -14,6 +14,9 @@ type Share struct {
 	Base    string               // base name, made from the uid; empty if only a tag tells of the Service
 	Service types.NamespacedName // as tags of public IPs say; empty if none does
 	Parts   []ID                 // sorted
+	// Unreached are more of them in resource groups that nothing names any more, as a survey of the subscription shows ([Scope].Survey), sorted.
+	// Another cluster of the same name may have made them, so no Sync removes them.
+	Unreached []ID
 }
 
 // Shares tells what of the observed state belongs to which Service, sorted by base name and Service. It looks at names and tags
@@ -124,7 +127,22 @@ func Orphans(c Cluster, in Objects, seen Observed) []Share {
 			ours.PublicIPs = append(ours.PublicIPs, seen.PublicIPs[i])
 		}
 	}
-	return slices.DeleteFunc(Shares(ours), func(s Share) bool {
+	unreached := map[string]bool{}
+	for i := range seen.Elsewhere.PublicIPs {
+		if p := &seen.Elsewhere.PublicIPs[i]; b.manages(p) && p.Attached == "" {
+			ours.PublicIPs, unreached[p.ID.Key()] = append(ours.PublicIPs, *p), true
+		}
+	}
+	list := slices.DeleteFunc(Shares(ours), func(s Share) bool {
 		return s.Base != "" && wanted(b.byBase[s.Base]) || s.Base == "" && wanted(b.byName[s.Service])
 	})
+	if len(unreached) == 0 {
+		return list
+	}
+	for i, s := range list {
+		parts := s.Parts
+		list[i].Parts = slices.DeleteFunc(slices.Clone(parts), func(id ID) bool { return unreached[id.Key()] })
+		list[i].Unreached = slices.DeleteFunc(slices.Clone(parts), func(id ID) bool { return !unreached[id.Key()] })
+	}
+	return list
 }

@@ -52,6 +52,10 @@ type Options struct {
 	// AllowEmpty lets [Reconciler.Sync] take an input without any Service for what it says: everything of all Services is to go, as far as
 	// MaxRemovals lets it. Without it such an input is [ErrNoInput].
 	AllowEmpty bool
+	// Survey lists all public IPs and private link services of the subscription besides, at the first reading and whenever everything is read: two
+	// reads, which tell of what was left in a resource group that nothing names any more ([lb.Scope].Survey). Where the identity may not list a
+	// subscription, nothing is told.
+	Survey bool
 	// ReleaseClasses are added to those of the cluster, [lb.Cluster.ReleaseClasses], by [NewReconciler].
 	ReleaseClasses []string
 }

@@ -52,7 +52,7 @@ func (r *Reconciler) read(b *batch, scope lb.Scope, parts []part, unseen []lb.ID
 	s := &r.snapshot
 	since, at := s.next(), r.opts.Clock.Now()
 	if len(parts) < len(allParts) {
-		scope = restrictAll(union(s.scope, scope), parts)
+		scope = restrictAll(union(s.scope, scope).WithGroups(s.seen.LoadBalancers), parts)
 	}
 	r.running.Go(func() {
 		defer cancel(nil)

@@ -22,6 +22,9 @@ const (
 func (r *Reconciler) prepare(b *batch) {
 	in := b.input(r.wished(b), r.opts.Clock.Now())
 	scope := r.planner.scope(r.cluster, in)
+	if r.opts.Survey {
+		scope.Survey = lb.ID("/subscriptions/" + r.cluster.NetworkSubscription)
+	}
 	r.mu.Lock()
 	if r.dropCancelled(b); len(b.calls) == 0 {
 		r.mu.Unlock()

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -127,7 +128,7 @@ func restrict(s lb.Scope, p part) lb.Scope {
 	case partInterfaces:
 		return lb.Scope{Interfaces: s.Interfaces, ScaleSets: s.ScaleSets, Members: s.Members}
 	default:
-		return lb.Scope{Prefixes: s.Prefixes, Machines: s.Machines, Subscription: s.Subscription, Location: s.Location}
+		return lb.Scope{Prefixes: s.Prefixes, Machines: s.Machines, Subscription: s.Subscription, Location: s.Location, Survey: s.Survey}
 	}
 }
 
@@ -157,6 +158,7 @@ func union(a, b lb.Scope) lb.Scope {
 	if a.Location == "" {
 		a.Subscription, a.Location = b.Subscription, b.Location
 	}
+	a.Survey = cmp.Or(a.Survey, b.Survey)
 	return a
 }
 
@@ -168,6 +170,7 @@ func covers(a, b lb.Scope) bool {
 	return ids(a.LoadBalancers, b.LoadBalancers) && ids(a.PublicIPs, b.PublicIPs) && ids(a.PrivateLinkServices, b.PrivateLinkServices) &&
 		ids(a.Networks, b.Networks) && ids(a.Prefixes, b.Prefixes) && ids(a.Interfaces, b.Interfaces) && ids(a.Machines, b.Machines) &&
 		ids(a.ScaleSets, b.ScaleSets) && ids(a.Members, b.Members) &&
+		(b.Survey == "" || a.Survey.Equal(b.Survey)) &&
 		(b.SecurityGroup == "" || a.SecurityGroup.Equal(b.SecurityGroup)) && (b.Location == "" || a.Location == b.Location && a.Subscription == b.Subscription)
 }
 
@@ -191,7 +194,7 @@ func (s *snapshot) read(seen lb.Observed, scope lb.Scope, parts []part, since ui
 		case partInterfaces:
 			next.Interfaces = refresh(old.Interfaces, seen.Interfaces, interfaceID, later)
 		default:
-			next.Prefixes, next.Machines, next.Zones = seen.Prefixes, seen.Machines, seen.Zones
+			next.Prefixes, next.Machines, next.Zones, next.Elsewhere = seen.Prefixes, seen.Machines, seen.Zones, seen.Elsewhere
 		}
 		if s.began[p] = since; s.doubts[p] <= since {
 			delete(s.doubts, p)

@@ -121,7 +121,7 @@ func (t *tool) options(j *job, p *progress) *provider.Options {
 	}
 	return &provider.Options{
 		Parallel: parallel, Clock: j.azure.clock, Logger: t.logger(), OnEvent: p.event, DryRun: j.dry, MaxRemovals: t.flags.maxRemovals,
-		AllowEmpty: t.flags.allowEmpty,
+		AllowEmpty: t.flags.allowEmpty, Survey: true,
 	}
 }
 

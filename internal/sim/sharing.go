@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"github.com/azlb/azlb/annotations"
 	"github.com/azlb/azlb/fake"
@@ -203,8 +202,7 @@ func (w *World) release(c *fake.Cloud) {
 	}
 }
 
-// leftovers lists what is ours in a cloud, when nothing should be. Public IPs in another group than the cluster's are left out: once no Service
-// names the group, nobody looks there, and what a failed deletion left is not found.
+// leftovers lists what is ours in a cloud, when nothing should be.
 func leftovers(w *World) []lb.ID {
 	var left []lb.ID
 	for _, id := range w.Cloud.IDs() {
@@ -213,7 +211,7 @@ func leftovers(w *World) []lb.ID {
 		properties, _ := body["properties"].(object)
 		switch {
 		case id.Is(armid.PublicIPAddresses):
-			if _, theirs := body["xForeign"]; !theirs && strings.EqualFold(id.ResourceGroup(), "rg") && tags["k8s-azure-cluster-name"] == "kubernetes" {
+			if _, theirs := body["xForeign"]; !theirs && tags["k8s-azure-cluster-name"] == "kubernetes" {
 				left = append(left, id)
 			}
 		case id.Equal(external), id.Equal(internal), id.Equal(securityGroup):

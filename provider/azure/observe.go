@@ -18,7 +18,8 @@ import (
 const parallelReads = 8
 
 // Observe reads what s names: one list per type and resource group, with all its pages, one GET per security group, virtual network and
-// prefix, and the zones of a subscription once per backend. Public IPs are also read in the groups that ids on observed frontends name.
+// prefix, and the zones of a subscription once per backend. Public IPs are also read in the groups that ids on observed frontends name, and they and
+// private link services in those that tags of load balancers name.
 func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -35,35 +36,44 @@ func (b *Backend) Observe(ctx context.Context, s lb.Scope) (lb.Observed, error) 
 	o.zones(s)
 	o.machines(s)
 	o.running.Wait()
-	s, err := withMembers(s, balancers, apart)
-	if err != nil {
-		o.fail(failedRead(ctx, opError(broken("%w", err))))
+	var errs []error
+	read, members := decode(balancers, armwire.LoadBalancer, &errs), decode(apart, armwire.LoadBalancer, &errs)
+	if len(errs) > 0 {
+		o.fail(failedRead(ctx, opError(broken("%w", errors.Join(errs...)))))
 	}
+	asked := s
+	s = s.WithGroups(read).WithMembers(slices.Concat(read, members))
 	interfaces := o.lists(s.Interfaces, armid.NetworkInterfaces)
 	sets := o.scaleSets(s.ScaleSets)
-	elsewhere := o.lists(groupsOfAddresses(balancers, s.PublicIPs), armid.PublicIPAddresses)
+	elsewhere := o.lists(slices.Concat(beyond(asked.PublicIPs, s.PublicIPs), groupsOfAddresses(balancers, s.PublicIPs)), armid.PublicIPAddresses)
+	surveyed, surveyedLinks := o.survey(s.Survey)
+	linked := o.lists(beyond(asked.PrivateLinkServices, s.PrivateLinkServices), armid.PrivateLinkServices)
 	o.running.Wait()
 	if o.err != nil {
 		return lb.Observed{}, o.err
 	}
 	o.add(addresses, elsewhere.bodies...)
+	o.add(services, linked.bodies...)
 
-	var errs []error
-	members := decode(interfaces, armwire.Interface, &errs)
-	members = append(members, decode(sets.models, armwire.ScaleSet, &errs)...)
-	members = append(members, decode(sets.instances, armwire.Instance, &errs)...)
+	attached := decode(interfaces, armwire.Interface, &errs)
+	attached = append(attached, decode(sets.models, armwire.ScaleSet, &errs)...)
+	attached = append(attached, decode(sets.instances, armwire.Instance, &errs)...)
 	seen := lb.Observed{
-		LoadBalancers:       decode(balancers, armwire.LoadBalancer, &errs),
+		LoadBalancers:       read,
 		PublicIPs:           decode(addresses, armwire.PublicIP, &errs),
 		Prefixes:            decode(prefixes, armwire.PublicIPPrefix, &errs),
 		SecurityGroups:      decode(security, armwire.SecurityGroup, &errs),
 		Networks:            decode(networks, armwire.Network, &errs),
 		PrivateLinkServices: decode(services, armwire.PrivateLinkService, &errs),
-		Interfaces:          members,
+		Interfaces:          attached,
 		Machines:            o.machineList,
 		Zones:               o.zoneNames,
 		Unknown:             o.unknown,
 	}
+	seen.Elsewhere = seen.Beyond(s, lb.Elsewhere{
+		PublicIPs:           decode(surveyed, armwire.PublicIP, &errs),
+		PrivateLinkServices: decode(surveyedLinks, armwire.PrivateLinkService, &errs),
+	})
 	if len(errs) > 0 {
 		return lb.Observed{}, failedRead(ctx, opError(broken("%w", errors.Join(errs...))))
 	}
@@ -81,17 +91,9 @@ func outside(s lb.Scope) []lb.ID {
 	return slices.DeleteFunc(slices.Clone(s.Members), func(id lb.ID) bool { return slices.ContainsFunc(s.LoadBalancers, id.GroupID().Equal) })
 }
 
-// withMembers adds to s what is in the pools of the load balancers that s.Members names.
-func withMembers(s lb.Scope, lists ...*found) (lb.Scope, error) {
-	if len(s.Members) == 0 {
-		return s, nil
-	}
-	var errs []error
-	var seen []lb.SeenLoadBalancer
-	for _, f := range lists {
-		seen = append(seen, decode(f, armwire.LoadBalancer, &errs)...)
-	}
-	return s.WithMembers(seen), errors.Join(errs...)
+// beyond returns the ids that are in all and not in asked.
+func beyond(asked, all []lb.ID) []lb.ID {
+	return slices.DeleteFunc(slices.Clone(all), func(id lb.ID) bool { return slices.ContainsFunc(asked, id.Equal) })
 }
 
 // observation is one Observe under way. Its first error stops it.
@@ -168,6 +170,15 @@ func (o *observation) lists(groups []lb.ID, typ string) *found {
 	return to
 }
 
+// survey lists the public IPs and private link services of a subscription; nothing without one.
+func (o *observation) survey(subscription lb.ID) (addresses, links *found) {
+	if subscription == "" {
+		return nil, nil
+	}
+	whole := []lb.ID{subscription}
+	return o.lists(whole, armid.PublicIPAddresses), o.lists(whole, armid.PrivateLinkServices)
+}
+
 // each reads one resource per id.
 func (o *observation) each(ids []lb.ID) *found {
 	to := &found{}
@@ -190,7 +201,7 @@ func (o *observation) add(to *found, bodies ...armwire.Object) {
 	to.bodies = append(to.bodies, bodies...)
 }
 
-// list reads all pages of the list of a type in a group.
+// list reads all pages of the list of a type in a group, or in a whole subscription.
 func (b *Backend) list(ctx context.Context, group lb.ID, typ string) ([]armwire.Object, error) {
 	factory, err := b.factory(group.Subscription())
 	if err != nil {
@@ -200,7 +211,11 @@ func (b *Backend) list(ctx context.Context, group lb.ID, typ string) ([]armwire.
 	x := exchange{target: group, typ: typ}
 	ctx = x.in(ctx)
 	var all []armwire.Object
-	for pages := accessTo(typ).list(call{ClientFactory: factory, ctx: ctx, group: group.ResourceGroup()}); pages.More(); {
+	to := accessTo(typ).list
+	if group.ResourceGroup() == "" {
+		to = accessTo(typ).listAll
+	}
+	for pages := to(call{ClientFactory: factory, ctx: ctx, group: group.ResourceGroup()}); pages.More(); {
 		x.page = nil
 		if err := pages.next(ctx); err != nil {
 			return nil, err
@@ -208,7 +223,9 @@ func (b *Backend) list(ctx context.Context, group lb.ID, typ string) ([]armwire.
 		all = append(all, x.page...)
 	}
 	all = once(all)
-	b.cache.keepList(group, typ, all, since)
+	if group.ResourceGroup() != "" { // what a survey finds is told, and not written
+		b.cache.keepList(group, typ, all, since)
+	}
 	return all, nil
 }
 

@@ -65,11 +65,13 @@ func (c call) of(id lb.ID) call {
 
 // access is how one type of resource is read and written; nil: not at all.
 type access struct {
-	list   func(c call) pager
-	get    func(c call) error
-	put    func(c call) (poller, error)
-	tag    func(c call) error
-	delete func(c call) (poller, error)
+	list func(c call) pager
+	// listAll lists a whole subscription.
+	listAll func(c call) pager
+	get     func(c call) error
+	put     func(c call) (poller, error)
+	tag     func(c call) error
+	delete  func(c call) (poller, error)
 	// migrate makes pools of network interfaces pools of addresses.
 	migrate func(c call) error
 }
@@ -123,6 +125,9 @@ var accesses = map[string]access{
 	strings.ToLower(armid.PublicIPAddresses): {
 		list: func(c call) pager {
 			return pagerOf[armnetwork.PublicIPAddressesClientListResponse]{c.NewPublicIPAddressesClient().NewListPager(c.group, nil)}
+		},
+		listAll: func(c call) pager {
+			return pagerOf[armnetwork.PublicIPAddressesClientListAllResponse]{c.NewPublicIPAddressesClient().NewListAllPager(nil)}
 		},
 		get: func(c call) error {
 			_, err := c.NewPublicIPAddressesClient().Get(c.ctx, c.group, c.name, nil)
@@ -208,6 +213,9 @@ var accesses = map[string]access{
 	strings.ToLower(armid.PrivateLinkServices): {
 		list: func(c call) pager {
 			return pagerOf[armnetwork.PrivateLinkServicesClientListResponse]{c.NewPrivateLinkServicesClient().NewListPager(c.group, nil)}
+		},
+		listAll: func(c call) pager {
+			return pagerOf[armnetwork.PrivateLinkServicesClientListBySubscriptionResponse]{c.NewPrivateLinkServicesClient().NewListBySubscriptionPager(nil)}
 		},
 		get: func(c call) error {
 			_, err := c.NewPrivateLinkServicesClient().Get(c.ctx, c.group, c.name, nil)
