@@ -200,6 +200,10 @@ func (d *outline) removeBalancer(l *balancerDraft) []ID {
 	for _, f := range l.seen.Frontends {
 		d.removalCauses(l.id, d.owner(f.Name))
 	}
+	for _, r := range l.seen.Rules { // others may be on the frontend of a Service
+		d.removalCauses(l.id, d.owner(r.Name))
+		d.removalCauses(l.id.Child(armid.LoadBalancingRules, r.Name), d.owner(r.Name))
+	}
 	if len(d.causes[l.id.Key()]) == 0 {
 		d.because(l.id.Key(), Cause{Reason: ReasonUnused})
 	}

@@ -1,6 +1,7 @@
 package lb_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -154,5 +155,30 @@ func TestNamesThatFitNoTag(t *testing.T) {
 	}
 	if last := got[list[3].Name]; !strings.Contains(last, "would take") || strings.HasPrefix(last, "20.") {
 		t.Errorf("the last one: %s, want an error about the tag", last)
+	}
+}
+
+// TestGuestsAreToldOfALoadBalancerThatGoes: all who are on the frontends of a load balancer that goes are told, not only those whom frontends are
+// named after.
+func TestGuestsAreToldOfALoadBalancerThatGoes(t *testing.T) {
+	s := newSharing(t)
+	address := lbtest.Annotate("azure-load-balancer-ipv4", "10.1.0.40")
+	s.sync(svc(1, lbtest.Internal, address), svc(2, lbtest.Internal, address))
+	plan := planFor(t, s.cloud, s.cluster, lb.Objects{Services: []corev1.Service{svc(1), svc(2)}, Nodes: lbtest.Nodes(2)})
+	told := map[string]bool{}
+	for _, step := range plan.Steps {
+		for _, name := range step.Services {
+			told[name.Name] = told[name.Name] || slices.Contains(step.Risks, lb.RiskAddress)
+		}
+	}
+	for _, l := range plan.Losses() {
+		for _, ref := range l.Refs {
+			if base := lb.Base(svc(1).UID); l.Service.Name == "svc-2" && strings.Contains(string(ref), base+"-TCP") {
+				t.Errorf("svc-2 loses %s of svc-1", ref)
+			}
+		}
+	}
+	if want := map[string]bool{"svc-1": true, "svc-2": true}; !maps.Equal(told, want) {
+		t.Errorf("told of another address %v, want %v:\n%s", told, want, explained(t, plan))
 	}
 }

@@ -234,9 +234,28 @@ func (d *outline) settleLabel(o *object) {
 			d.hold(u.service, field, fmt.Errorf("%w: the DNS label of %s is %s for %s; ask for the same, or for another address", ErrClash, o.describe(), labelText(want), winner.name))
 		}
 	}
+	if other := o.keepsLabel(want); other != nil {
+		d.findings = append(d.findings, Finding{
+			Service: winner.name, Field: field, Severity: SeverityWarning,
+			Err: fmt.Errorf("%w: the DNS label of %s stays %q while %s, which is held, is on it", ErrClash, o.describe(), have, other.name),
+		})
+		return
+	}
 	if other := o.other(winner.service); have != "" && !strings.EqualFold(want, have) && !winner.there && other != nil && other.there {
 		d.hold(winner.service, field, fmt.Errorf("%w: %s has the DNS label %q, by which clients may know %s too; ask for the same, or for another address", ErrClash, o.describe(), have, other.name))
 	}
+}
+
+// keepsLabel returns a held Service that is on a public IP and keeps its DNS label from becoming want, nil if none does: its clients may know it
+// by that name.
+func (o *object) keepsLabel(want string) *user {
+	if o.seen == nil || o.seen.DNSLabel == "" || strings.EqualFold(o.seen.DNSLabel, want) {
+		return nil
+	}
+	if i := slices.IndexFunc(o.users, func(u *user) bool { return u.held && u.there }); i >= 0 {
+		return o.users[i]
+	}
+	return nil
 }
 
 func labelWish(s *service) (string, bool) {

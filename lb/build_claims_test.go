@@ -134,6 +134,10 @@ func TestClaims(t *testing.T) {
 			"svc-3": `error azure-dns-label-name]: already in use: public IP mine has the DNS label "four", by which clients may know default/svc-4 too; ask for the same, or for another address`, "svc-4": "20.1.1.1",
 		}, "four", ""},
 		{"the one that has the label changes it", list(svc(3, onMine), svc(4, onMine, labelOf("four"))), list(svc(3, onMine), svc(4, onMine, labelOf("five"))), nil, outcomes{"svc-3": "20.1.1.1", "svc-4": "20.1.1.1"}, "five", ""},
+		{"the label of an address that a held one is on", list(svc(3, onMine, labelOf("three")), svc(4, onMine)), list(svc(3, labelOf("three")), svc(4, onMine, labelOf("four"))), nil, outcomes{
+			"svc-3": "20.1.1.1; error spec.type: already in use: frontend " + lb.Base(svc(3).UID) + " is shared with other Services, which keep its address; move them first",
+			"svc-4": `20.1.1.1; warning azure-dns-label-name]: already in use: the DNS label of public IP mine stays "three" while default/svc-3, which is held, is on it`,
+		}, "three", ""},
 		{"two ask for different tags", list(svc(1)), list(svc(1, tagsOf("team=one")), svc(2, pinned, tagsOf("team=two"))), nil, outcomes{"svc-1": "20.7.7.7", "svc-2": "20.7.7.7; " + tag("one", "svc-1")}, "", "one"},
 		{"what is there stays", list(svc(1), svc(2, pinned, tagsOf("team=two"))), list(svc(1, tagsOf("team=one")), svc(2, pinned, tagsOf("team=two"))), nil, outcomes{"svc-1": "20.7.7.7; " + tag("two", "svc-2"), "svc-2": "20.7.7.7"}, "", "two"},
 	} {

@@ -384,7 +384,7 @@ func (d *outline) publicIPSpec(p *publicIPDraft) PublicIP {
 	}
 	managed, o := p.seen == nil || !d.userAssigned(p.seen), d.object(p.id.Key())
 	if u := o.decides(want.DNSLabel, strings.EqualFold, labelWish); u != nil {
-		if label, _ := labelWish(u.service); !strings.EqualFold(label, want.DNSLabel) {
+		if label, _ := labelWish(u.service); !strings.EqualFold(label, want.DNSLabel) && o.keepsLabel(label) == nil {
 			want.DNSLabel = label
 		}
 	}
