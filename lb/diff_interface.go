@@ -85,17 +85,22 @@ func (d *differ) orderInterface(w *interfaceDraft) {
 			continue
 		}
 		d.steps.prefer(l.last, w.put)
-		for _, p := range l.pools {
-			if p.op.Target().Equal(pool) {
-				d.steps.prefer(p, w.put) // addresses leave it first
-			}
+		for _, p := range l.pools { // addresses leave it first; and each join moves the ETag of the load balancer
+			d.steps.prefer(p, w.put)
 		}
 	}
 	for _, pool := range w.left {
 		l := d.draftOf(pool.Top())
-		if l != nil && (d.remove[pool.Key()] || l.doomed) {
+		switch {
+		case l == nil:
+		case d.remove[pool.Key()] || l.doomed:
 			w.early = true
 			d.steps.prefer(w.put, l.last)
+		default: // it moves the ETag of the load balancer
+			d.steps.prefer(l.last, w.put)
+			for _, p := range l.pools {
+				d.steps.prefer(p, w.put)
+			}
 		}
 	}
 	for _, pool := range w.stays {
@@ -150,8 +155,8 @@ func (d *differ) joinFirst(drafts []*interfaceDraft) {
 	}
 }
 
-// turn is a pool of interfaces that becomes one of addresses: that is a write of its own, after everything that leaves it, so that one
-// interface which cannot leave is in the way of this pool alone.
+// turn is a pool of interfaces that becomes one of addresses: that is a write of its own, after everything that leaves it, so that an interface
+// which cannot leave keeps nothing else from being written.
 type turn struct{ before, after Pool }
 
 // takeTurns keeps the pools that become pools of addresses as they are in the write of their load balancer.
@@ -188,12 +193,14 @@ func (d *differ) migratePools() {
 	}
 }
 
-// turnPools writes the addresses of pools whose interfaces have left.
+// turnPools writes the addresses of pools whose interfaces have left: none of them before the last interface has left any pool of that load
+// balancer, since each one that leaves makes the ETag of the load balancer another one.
 func (d *differ) turnPools(drafts []*interfaceDraft) {
-	leave := map[string][]*draft{}
+	leave, leaveAny := map[string][]*draft{}, map[string][]*draft{}
 	for _, w := range drafts {
 		for _, pool := range w.left {
 			leave[pool.Key()] = append(leave[pool.Key()], w.put)
+			leaveAny[pool.Top().Key()] = append(leaveAny[pool.Top().Key()], w.put)
 		}
 	}
 	for _, l := range d.lbs {
@@ -222,6 +229,8 @@ func (d *differ) turnPools(drafts []*interfaceDraft) {
 				if l.migrate != nil {
 					d.steps.prefer(l.migrate, first)
 				}
+			}
+			for _, first := range leaveAny[l.id.Key()] {
 				d.steps.prefer(first, put)
 			}
 		}
