@@ -50,6 +50,31 @@ var sharingMutations = []mutation{
 	{"who comes last decides", "lb/build_claims.go", "\t\tif a.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n", "\t\tif b.there {\n\t\t\treturn -1\n\t\t}\n\t\treturn 1\n"},
 	{"who moves to another address is not told", "lb/diff_risk_address.go", "\t\t\t\tw.risks = append(w.risks, RiskAddress)\n", ""},
 	{"a security group is read without load balancers", "provider/reconciler_snapshot.go", "s.next(); p == partSecurity {", "s.next(); false {"},
+	{"nobody writes down where something is made", "lb/group.go", "\tvar values []string\n\tfor _, g := range groups {", "\tvar values []string\n\tfor _, g := range groups[:0] {"},
+}
+
+// testedMutations are faults in what the worlds have too little of, which a test of its own must notice.
+var testedMutations = []struct {
+	mutation
+	tests string // package and test
+}{
+	{mutation{"sharers are placed apart", "lb/build_placement_group.go", "if len(g.members) == 1 {", "if len(g.members) > 0 {"}, "./lb TestSharersPlacedTogether"},
+	{
+		mutation{"the network of a pool goes with its last member", "internal/armwire/prepare_loadbalancer.go", "perAddress && want.Network != \"\"", "perAddress && false && want.Network != \"\""},
+		"./internal/armwire TestPoolKeepsItsNetwork",
+	},
+	{
+		mutation{"a group is written down after something is made there", "lb/diff_group.go", "if len(d.newGroups(l, before.Tags, true)) == 0 {", "if l != nil {"},
+		"./lb TestNothingIsForgottenElsewhere",
+	},
+	{
+		mutation{"a load balancer goes before what its tag tells of", "lb/diff_group.go", "\t\t\t\td.steps.prefer(w, l.gone)\n", ""},
+		"./lb TestNothingIsForgottenElsewhere",
+	},
+	{
+		mutation{"members leave beside the write of their load balancer", "lb/diff_interface.go", "default: // it moves the ETag of the load balancer\n\t\t\td.steps.prefer(l.last, w.put)\n", "default:\n"},
+		"./lb TestMembersAndBalancersTakeTurns",
+	},
 }
 
 // violation is how a test of the simulation tells of one.
@@ -71,10 +96,30 @@ func TestMutations(t *testing.T) {
 	for _, m := range sharingMutations {
 		t.Run(m.name, func(t *testing.T) { m.notice(t, dir, "TestSharing$", "10000") }) // of which it lives through a fifth
 	}
+	for _, m := range testedMutations {
+		t.Run(m.name, func(t *testing.T) {
+			pkg, test, _ := strings.Cut(m.tests, " ")
+			if out, err := m.run(t, dir, pkg, "-run", test+"$"); err == nil || !strings.Contains(out, "--- FAIL: "+test) {
+				t.Fatalf("nobody noticed: %v\n%s", err, out)
+			}
+		})
+	}
 }
 
-// notice puts m into the copy in dir, and takes it out again after a test has lived through worlds.
+// notice wants worlds that a test lives through in the copy in dir, with m in it, to show a violation.
 func (m mutation) notice(t *testing.T, dir, test, worlds string) {
+	t.Helper()
+	out, err := m.run(t, dir, "./internal/sim", "-run", test, "-worlds", worlds)
+	found := violation.FindString(out)
+	if err == nil || found == "" {
+		t.Fatalf("nobody noticed: %v\n%s", err, out)
+	}
+	t.Logf("%.200s", strings.TrimSpace(found))
+}
+
+// run puts m into the copy in dir, runs go test there, and takes it out again.
+func (m mutation) run(t *testing.T, dir string, args ...string) (string, error) {
+	t.Helper()
 	path := filepath.Join(dir, m.file)
 	whole, err := os.ReadFile(path)
 	if err != nil {
@@ -91,12 +136,8 @@ func (m mutation) notice(t *testing.T, dir, test, worlds string) {
 			t.Fatal(err)
 		}
 	}()
-	cmd := exec.CommandContext(t.Context(), "go", "test", "./internal/sim", "-run", test, "-worlds", worlds)
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"test"}, args...)...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
 	out, err := cmd.CombinedOutput()
-	found := violation.FindString(string(out))
-	if err == nil || found == "" {
-		t.Fatalf("nobody noticed: %v\n%s", err, out)
-	}
-	t.Logf("%.200s", strings.TrimSpace(found))
+	return string(out), err
 }
