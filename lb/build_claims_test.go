@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,6 +190,26 @@ func (s *sharing) tags(name string) map[string]string {
 		tags[t.Key] = t.Value
 	}
 	return tags
+}
+
+// TestNamesJoinBeforeTheyLeave: where one Service joins a public IP and another leaves it, the tag names each of them while it is served.
+func TestNamesJoinBeforeTheyLeave(t *testing.T) {
+	s := newSharing(t)
+	s.sync(svc(1), svc(2, pinned))
+	var got []string
+	for _, step := range planFor(t, s.cloud, s.cluster, lb.Objects{Services: []corev1.Service{svc(1), svc(3, pinned)}, Nodes: lbtest.Nodes(2)}).Steps {
+		switch op := step.Op.(type) {
+		case lb.TagPublicIP:
+			names, _ := op.After.Get("k8s-azure-service")
+			got = append(got, names)
+		case lb.PutLoadBalancer:
+			got = append(got, "load balancer")
+		}
+	}
+	if want := []string{"default/svc-1,default/svc-2,default/svc-3", "load balancer", "default/svc-1,default/svc-3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	s.sync(svc(1), svc(3, pinned))
 }
 
 // TestAddressMadeAnew changes IP tags where that is allowed: the new public IP is made first, under a name of its own, and one that Azure refuses

@@ -166,6 +166,7 @@ func (d *differ) updatePublicIP(seen, want PublicIP, failed bool) {
 	}
 	before.IPTags = sortedTags(before.IPTags)
 	before.Tags, after.Tags = ourTags(seen.Tags, want.Tags, d.removeTags(seen.ID))
+	before.Tags = d.joinFirstInTag(seen.ID, before.Tags, after.Tags)
 	fields := publicIPFields(before, after)
 	tags := tagFields(before.Tags, after.Tags)
 	late := slices.ContainsFunc(tags, takesAway) || before.DNSLabel != "" && after.DNSLabel == ""
@@ -200,6 +201,23 @@ func (d *differ) updatePublicIP(seen, want PublicIP, failed bool) {
 			d.beforeKeepers(seen.ID, write)
 		}
 	}
+}
+
+// joinFirstInTag adds the names of Services that join a public IP to its tag, before the load balancers that serve them, where others leave it, whose
+// names go after those: in one write, either would be served without its name. It returns the tags after that write; before, if none is needed.
+func (d *differ) joinFirstInTag(ip ID, before, after Tags) Tags {
+	old, had := exact(before, tagService)
+	now, has := exact(after, tagService)
+	joining := slices.DeleteFunc(serviceNames(now), func(n string) bool { return slices.Contains(serviceNames(old), n) })
+	names := strings.Join(append(serviceNames(old), joining...), ",")
+	if !had || !has || len(joining) == 0 || !takesAway(FieldChange{Before: old, After: now}) || len(names) > maxTagValue {
+		return before
+	}
+	joined := before.exactly(tagService, names)
+	joined.sort()
+	change := d.why.change(Update, ip, tagFields(before, joined))
+	d.beforeUsers(ip, d.steps.add(stageTag, TagPublicIP{ip, before, joined, []Change{change}}, nil))
+	return joined
 }
 
 // beforeKeepers lets write, which mends the failed public IP ip, come before the first of two writes of a load balancer that has ip in it

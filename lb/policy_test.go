@@ -3,6 +3,7 @@ package lb_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -164,13 +165,17 @@ func TestParsePolicy(t *testing.T) {
 		{"everything", "{}", lb.Policy{}, ""},
 		{"nothing", "resourceGroups: []\nvisibility: []\n", lb.Policy{ResourceGroups: []string{}, Visibility: []string{}}, ""},
 		{
-			"all keys", `{"resourceGroups": ["a*"], "subnets": ["b"], "publicIPTags": {"c": "d"}, "serviceTags": ["e"], "visibility": ["*"], "subscriptions": ["f"]}`,
+			"all keys", `{"resourceGroups": ["a*"], "subnets": ["b"], "publicIPTags": {"c": "d"}, "serviceTags": ["e"], "visibility": ["*"], "subscriptions": ["f"],
+				"autoApproval": ["g"], "joinNamespaces": ["h"], "privateLinkNamespaces": ["i"], "sharedPrivateLinks": ["j"], "additionalAddresses": "tagged"}`,
 			lb.Policy{
 				ResourceGroups: []string{"a*"}, Subnets: []string{"b"}, PublicIPTags: lb.Tags{{Key: "c", Value: "d"}}, ServiceTags: []string{"e"},
-				Visibility: []string{"*"}, Subscriptions: []string{"f"},
+				Visibility: []string{"*"}, Subscriptions: []string{"f"}, AutoApproval: []string{"g"}, JoinNamespaces: []string{"h"},
+				PrivateLinkNamespaces: []string{"i"}, SharedPrivateLinks: []string{"j"}, AdditionalAddresses: lb.AddressesTagged,
 			},
 			"",
 		},
+		{"no use of addresses", "additionalAddresses: some", lb.Policy{}, "want any, tagged or none"},
+		{"a list of blanks", "joinNamespaces: [' h']", lb.Policy{}, "joinNamespaces"},
 		{"empty file", "", lb.Policy{}, "want an object"},
 		{"a list", "[]", lb.Policy{}, "want an object"},
 		{"no value", "subnets:\n", lb.Policy{}, "subnets has no value"},
@@ -180,6 +185,11 @@ func TestParsePolicy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := lb.ParsePolicy([]byte(c.text))
+			for field, v := range reflect.ValueOf(c.want).Fields() {
+				if c.name == "all keys" && v.IsZero() {
+					t.Errorf("no key sets %s", field.Name)
+				}
+			}
 			if c.err != "" {
 				if !errors.Is(err, lb.ErrConfiguration) || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("got %v, want %s", err, c.err)

@@ -49,7 +49,7 @@ func (l *listing) take(target lb.ID, typ string, body armwire.Object, size int) 
 			return nil, "", broken("a list of %s: value[%d]: want an object, got %s", typ, i, kindOf(e))
 		}
 		id := lb.ID(text(o, "id"))
-		if !id.Is(typ) || !listScope(id).Equal(target) {
+		if whole := target.ResourceGroup() == ""; !id.Is(typ) || !whole && !listScope(id).Equal(target) || whole && !strings.EqualFold(id.Subscription(), target.Subscription()) {
 			return nil, "", broken("a list of %s: value[%d].id: want one in %s, got %.200q", typ, i, target, id)
 		}
 		if err := complete(id, o); err != nil {

@@ -329,3 +329,52 @@ func TestObserveFollowsFrontendsToOtherGroups(t *testing.T) {
 		t.Errorf("public IPs %v, want that of the frontend", seen.PublicIPs)
 	}
 }
+
+// TestSurvey: a survey tells of what is in groups that nothing names, as the fake does, and of nothing where it is not allowed; a tag of a load
+// balancer has its groups read without one.
+func TestSurvey(t *testing.T) {
+	a := newARM(t)
+	b := a.backend(t, azure.Options{})
+	far := armid.Resource(providertest.Subscription, "far", armid.PublicIPAddresses, "ip")
+	a.cloud.AddGroup(far.GroupID(), providertest.Location)
+	near, ip := publicIP(0), publicIP(0)
+	ip.ID = far
+	do(t, b, lb.PutPublicIP{After: near})
+	do(t, b, lb.PutPublicIP{After: ip})
+	whole := scope
+	whole.Survey = lb.ID("/subscriptions/" + providertest.Subscription)
+	survey := func() lb.Observed {
+		got, err := b.Observe(t.Context(), whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := a.cloud.Observe(t.Context(), whole)
+		if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); err != nil || d != "" {
+			t.Errorf("surveyed, %v (-fake +got):\n%s", err, d)
+		}
+		return got
+	}
+	if found := survey().Elsewhere.PublicIPs; len(found) != 1 || found[0].ID != far {
+		t.Errorf("got %v elsewhere, want %s", found, far)
+	}
+	if found := observe(t, b).Elsewhere.PublicIPs; len(found) > 0 {
+		t.Errorf("got %v elsewhere without a survey, want nothing", found)
+	}
+	do(t, b, lb.PutLoadBalancer{After: lb.LoadBalancer{
+		ID: in(armid.LoadBalancers, "kubernetes"), Location: providertest.Location, SKU: "Standard", Tags: lb.Tags{{Key: "azlb-resource-groups", Value: "far,../x"}},
+	}})
+	if seen := survey(); len(seen.Elsewhere.PublicIPs) > 0 || len(seen.PublicIPs) != 2 {
+		t.Errorf("got %d public IPs and %v elsewhere, want both, since the tag names the group", len(seen.PublicIPs), seen.Elsewhere.PublicIPs)
+	}
+
+	a.answer = func(r *http.Request) *http.Response {
+		if r.Method == http.MethodGet && !strings.Contains(strings.ToLower(r.URL.Path), "/resourcegroups/") {
+			return reply(403, `{"error":{"code":"AuthorizationFailed","message":"no"}}`)
+		}
+		return nil
+	}
+	seen, err := b.Observe(t.Context(), whole)
+	if err != nil || len(seen.PublicIPs) != 2 || len(seen.Elsewhere.PublicIPs) > 0 {
+		t.Errorf("got %v and %v elsewhere where a survey is not allowed, want the rest", err, seen.Elsewhere)
+	}
+}
