@@ -1,6 +1,7 @@
 package lb_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -157,4 +158,46 @@ func forget(t *testing.T, ask func(*corev1.Service), end func(*lb.Objects), besi
 		}
 	}
 	return runs
+}
+
+// TestLeftInAGroupThatNothingNames: what a failed deletion left in another group before there was a tag is told by a survey, and found again once
+// somebody sets the tag.
+func TestLeftInAGroupThatNothingNames(t *testing.T) {
+	s := newSharing(t)
+	group := armid.Group(s.cluster.NetworkSubscription, "other")
+	s.cloud.AddGroup(group, "westeurope")
+	left := armid.Resource(s.cluster.NetworkSubscription, "other", armid.PublicIPAddresses, "kubernetes-"+lb.Base(svc(9).UID))
+	if err := s.cloud.Put(left, map[string]any{
+		"location": "westeurope", "sku": map[string]any{"name": "Standard"},
+		"tags":       map[string]any{"k8s-azure-cluster-name": "kubernetes", "k8s-azure-service": "default/svc-9"},
+		"properties": map[string]any{"publicIPAddressVersion": "IPv4", "publicIPAllocationMethod": "Static"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.sync(svc(0))
+	in := lb.Objects{Services: []corev1.Service{svc(0)}, Nodes: lbtest.Nodes(2)}
+	scope := lb.ScopeOf(s.cluster, in)
+	scope.Survey = lb.ID("/subscriptions/" + s.cluster.NetworkSubscription)
+	seen, err := s.cloud.Observe(t.Context(), scope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := planOn(t, s.cluster, in, seen)
+	told := slices.ContainsFunc(plan.Findings, func(f lb.Finding) bool { return errors.Is(f.Err, lb.ErrLeft) && f.Field == string(left) })
+	if !told || len(plan.Steps) > 0 {
+		t.Errorf("got %v and\n%swant a finding about %s and no step", plan.Findings, explained(t, plan), left)
+	}
+	orphans := lb.Orphans(s.cluster, in, seen)
+	i := slices.IndexFunc(orphans, func(o lb.Share) bool { return o.Service.Name == "svc-9" })
+	if i < 0 || !slices.Equal(orphans[i].Unreached, []lb.ID{left}) || len(orphans[i].Parts) > 0 {
+		t.Errorf("got orphans %v, want %s among what is not reached", orphans, left)
+	}
+
+	balancer := lbtest.Resource(armid.LoadBalancers, "kubernetes")
+	if err := s.cloud.Merge(balancer, map[string]any{"tags": map[string]any{"azlb-resource-groups": "OTHER"}}); err != nil {
+		t.Fatal(err)
+	}
+	if s.sync(svc(0)); len(leftIn(s.cloud, "other")) > 0 {
+		t.Errorf("got %v left, want nothing once the tag names the group", leftIn(s.cloud, "other"))
+	}
 }
