@@ -420,21 +420,67 @@ func (d *differ) writeSecurityGroup(g *securityDraft) {
 	if early {
 		g.takenOver = d.lettingIn(g, g.added, g.before, true)
 	}
-	if !d.splits(g, early) {
+	if !d.splits(g, early, builders) {
 		d.placeSecurity(g, d.putSecurityGroup(g, g.before, g.after, g.exists), early, builders)
 		return
 	}
-	mid := g.additions(func(r SecurityRule, a Address) bool {
-		return !early || len(g.takenOver[targetOf(r, a)]) == 0 && (a.Known() || d.ipPuts[a.Of.Key()] != nil)
-	})
-	why := d.why
-	mid.Rules = d.withoutHandedOver(g, mid.Rules)
-	first := d.putSecurityGroup(g, g.before, mid, g.exists)
-	d.why = why // a rule for the time between the two goes because nothing uses it
+	ready := func(r SecurityRule, a Address) bool {
+		return !early || len(g.takenOver[targetOf(r, a)]) == 0 && d.knownBefore(a, builders)
+	}
+	first, mid := d.putInterim(g, g.before, g.exists, ready)
 	d.placeSecurity(g, first, early, builders)
-	second := d.putSecurityGroup(g, mid, g.after, g.exists || first != nil)
+	between := d.denyBetween(g, &mid, first, ready, builders)
+	second := d.putSecurityGroup(g, mid, g.after, g.exists || first != nil || between != nil)
 	d.placeSecurity(g, second, false, builders)
 	d.steps.require(first, second)
+	d.steps.require(between, second)
+}
+
+// putInterim writes what is added as far as ready says, takes nothing away but what is handed over, and returns what the group is then.
+func (d *differ) putInterim(g *securityDraft, before SecurityGroup, exists bool, ready func(SecurityRule, Address) bool) (*draft, SecurityGroup) {
+	why := d.why
+	mid := g.additions(ready)
+	mid.Rules = d.withoutHandedOver(g, mid.Rules)
+	write := d.putSecurityGroup(g, before, mid, exists)
+	d.why = why // a rule for the time between the two goes because nothing uses it
+	return write, mid
+}
+
+// denyBetween makes a write of its own for denials of addresses that come to be known only after some load balancer is written, since that one gives
+// up what they are made of, and before the one that begins to serve them; nil if there are none. mid is what the group is before it and then after.
+func (d *differ) denyBetween(g *securityDraft, mid *SecurityGroup, first *draft, ready func(SecurityRule, Address) bool, builders []*lbDraft) *draft {
+	late := map[Address]bool{}
+	for _, p := range g.added {
+		if d.isEarlyDenial(p) && !d.knownBefore(p.to, builders) {
+			late[p.to] = true
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	write, after := d.putInterim(g, *mid, g.exists || first != nil, func(r SecurityRule, a Address) bool { return ready(r, a) || r.Access == "Deny" && late[a] })
+	if write == nil {
+		return nil
+	}
+	*mid = after
+	d.steps.require(first, write)
+	for a := range late {
+		d.steps.require(d.writes(a.Of), write)
+		for _, l := range builders {
+			if slices.ContainsFunc(l.after.Frontends, func(f Frontend) bool { return f.PublicIP.Equal(a.Of) }) {
+				d.steps.prefer(write, l.last)
+			}
+		}
+	}
+	d.security = append(d.security, write)
+	return write
+}
+
+// knownBefore reports whether an address is known before any of the load balancers gets its last write: that of a public IP which one of them has to
+// give up first is not.
+func (d *differ) knownBefore(a Address, builders []*lbDraft) bool {
+	put := d.ipPuts[a.Of.Key()]
+	return a.Known() || put != nil && !slices.ContainsFunc(builders, func(l *lbDraft) bool { return put.waitsFor(l.last) })
 }
 
 // lettingIn finds the allowances of pairs that would let somebody in to another Service than the one they are for while load balancers give ports
@@ -541,9 +587,9 @@ func (d *differ) isEarlyDenial(p rulePair) bool {
 
 // splits reports whether g needs two writes: denials that must be early together with something that must be late, or denials that a
 // load balancer needs until it drops the address, together with allowances that must be there before it does.
-func (d *differ) splits(g *securityDraft, early bool) bool {
+func (d *differ) splits(g *securityDraft, early bool, builders []*lbDraft) bool {
 	if early {
-		return len(g.takenOver) > 0 || slices.ContainsFunc(g.added, func(p rulePair) bool { return !p.to.Known() && d.ipPuts[p.to.Of.Key()] == nil }) ||
+		return len(g.takenOver) > 0 || slices.ContainsFunc(g.added, func(p rulePair) bool { return !d.knownBefore(p.to, builders) }) ||
 			slices.ContainsFunc(g.removed, g.stillServed)
 	}
 	return len(g.added) > 0 && slices.ContainsFunc(g.removed, func(p rulePair) bool {
@@ -767,17 +813,34 @@ func securityPart(op Op) (before, after []SecurityRule) {
 	}
 }
 
-// markOpenFrontends marks load balancer writes that serve an address before it can be denied, because only they make it known.
+// markOpenFrontends marks the writes of load balancers that begin to serve an address before it is denied: only they make it known, or the denial
+// would wait for itself.
 func (d *differ) markOpenFrontends() {
 	for _, write := range d.security {
 		for _, p := range rulePairs(securityPart(write.op)) {
-			if p.rule.Access != "Deny" || p.rule.Outbound || p.to.Known() || d.ipPuts[p.to.Of.Key()] != nil {
+			if p.rule.Access != "Deny" || p.rule.Outbound {
 				continue
 			}
-			if l := d.draftOf(p.to.Of.Top()); l != nil && l.last != nil && !slices.Contains(l.last.risks, RiskExposure) {
-				l.last.risks = append(l.last.risks, RiskExposure)
-				slices.Sort(l.last.risks)
+			for _, l := range d.lbs {
+				if l.last != nil && !slices.Contains(l.last.risks, RiskExposure) && l.begins(d, p.to) && !l.last.waitsFor(write) {
+					l.last.risks = append(l.last.risks, RiskExposure)
+					slices.Sort(l.last.risks)
+				}
 			}
 		}
 	}
+}
+
+// begins reports whether rules of l lead to an address after the plan that they do not lead to before.
+func (l *lbDraft) begins(d *differ, to Address) bool {
+	leads := func(part LoadBalancer) bool {
+		return slices.ContainsFunc(part.leading(), func(f Frontend) bool {
+			id := l.id.Child(armid.FrontendIPConfigurations, f.Name)
+			if f.PublicIP != "" {
+				id = f.PublicIP
+			}
+			return to.Of != "" && id.Equal(to.Of) || to.Known() && d.knownAddress(id) == to.IP
+		})
+	}
+	return leads(l.after) && (!to.Known() || !leads(l.before)) // what is not known yet is another one than before
 }
