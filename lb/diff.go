@@ -22,7 +22,13 @@ func Diff(seen Observed, want Desired) (Plan, error) {
 	if err := checkDesired(seen, want); err != nil {
 		return Plan{}, err
 	}
+	return diffBy(orderRules, seen, want), nil
+}
+
+// diffBy is [Diff] with another table of rules. want is well formed.
+func diffBy(rules []orderRule, seen Observed, want Desired) Plan {
 	d := newDiffer(seen, want)
+	d.steps = newDrafts(rules)
 	d.compareLoadBalancers()
 	d.indexUsers()
 	d.compareRecreated()
@@ -46,7 +52,7 @@ func Diff(seen Observed, want Desired) (Plan, error) {
 			steps[i].Services = users.servicesOf(steps[i].Op)
 		}
 	}
-	return Plan{Steps: steps, Findings: quoteFindings(d.findings)}, nil
+	return Plan{Steps: steps, Findings: quoteFindings(d.findings)}
 }
 
 // differ carries what the stages of [Diff] share.

@@ -73,7 +73,7 @@ func (d *differ) emptyLoadBalancer(l *lbDraft) {
 		l.after = l.before // it is empty, and its tags can stay as they are
 	}
 	l.gone = d.steps.add(stageRelease, DeleteLoadBalancer{l.after, []Change{d.why.change(Delete, l.id, nil)}}, nil)
-	d.steps.require(l.last, l.gone)
+	d.steps.order(l.last, empties, l.gone, dropsBalancer)
 }
 
 // deleteLast has the load balancers that go last wait for the public IPs and private link services that go, and for the load balancers that take
@@ -86,7 +86,7 @@ func (d *differ) deleteLast() {
 		for _, w := range d.steps.list {
 			switch w.op.(type) {
 			case DeletePublicIP, DeletePrivateLinkService, PutLoadBalancer:
-				d.steps.prefer(w, l.gone)
+				d.steps.order(w, dropsRecorded, l.gone, dropsBalancer)
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func (d *differ) writeInterfaces() {
 	}
 	for _, w := range drafts {
 		if id := w.put.op.Target(); id.Is(armid.ScaleSetInstances) {
-			d.steps.require(models[id.Top().Key()], w.put)
+			d.steps.order(models[id.Top().Key()], writesModel, w.put, writesInstance)
 		}
 		d.orderInterface(w)
 	}
@@ -84,9 +84,9 @@ func (d *differ) orderInterface(w *interfaceDraft) {
 		if l == nil {
 			continue
 		}
-		d.steps.prefer(l.last, w.put)
+		d.steps.order(l.last, serves, w.put, joinsPool)
 		for _, p := range l.pools { // addresses leave it first; and each join moves the ETag of the load balancer
-			d.steps.prefer(p, w.put)
+			d.steps.order(p, writesPool, w.put, joinsPool)
 		}
 	}
 	for _, pool := range w.left {
@@ -95,18 +95,18 @@ func (d *differ) orderInterface(w *interfaceDraft) {
 		case l == nil:
 		case d.remove[pool.Key()] || l.doomed:
 			w.early = true
-			d.steps.prefer(w.put, l.last)
+			d.steps.order(w.put, leavesPool, l.last, dropsPool)
 		default: // it moves the ETag of the load balancer
-			d.steps.prefer(l.last, w.put)
+			d.steps.order(l.last, serves, w.put, leavesPool)
 			for _, p := range l.pools {
-				d.steps.prefer(p, w.put)
+				d.steps.order(p, writesPool, w.put, leavesPool)
 			}
 		}
 	}
 	for _, pool := range w.stays {
 		// ARM takes a network interface out of a pool that goes, so it would be another one than the write was planned for.
 		if l := d.draftOf(pool.Top()); l != nil && (d.remove[pool.Key()] || l.doomed) {
-			d.steps.prefer(w.put, l.last)
+			d.steps.order(w.put, leavesPool, l.last, dropsPool)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (d *differ) joinFirst(drafts []*interfaceDraft) {
 		}
 		for _, second := range last {
 			for _, first := range join[key] {
-				d.steps.require(first, second)
+				d.steps.order(first, joinsPool, second, leavesPool)
 			}
 		}
 	}
@@ -188,7 +188,7 @@ func (d *differ) migratePools() {
 		}
 		if len(op.Pools) > 0 {
 			l.migrate = d.steps.add(stageLoadBalancer, op, nil)
-			d.steps.prefer(l.last, l.migrate)
+			d.steps.order(l.last, serves, l.migrate, migratesPools)
 		}
 	}
 }
@@ -217,21 +217,21 @@ func (d *differ) turnPools(drafts []*interfaceDraft) {
 			}
 			put := d.steps.add(stageInterface, PutBackendPool{l.id, t.before, t.after, []Change{change}}, risks)
 			l.pools = append(l.pools, put)
-			d.steps.prefer(l.last, put)
-			d.steps.require(l.migrate, put)
+			d.steps.order(l.last, serves, put, turnsPool)
+			d.steps.order(l.migrate, migratesPools, put, turnsPool)
 			for _, first := range leave[id.Key()] {
 				// Once the pool has no interface any more, nobody looks for models that still name it.
 				for _, model := range leave[id.Key()] {
 					if model.op.Target().Is(armid.ScaleSets) && !first.op.Target().Is(armid.ScaleSets) {
-						d.steps.require(model, first)
+						d.steps.order(model, writesModel, first, writesInstance)
 					}
 				}
 				if l.migrate != nil {
-					d.steps.prefer(l.migrate, first)
+					d.steps.order(l.migrate, migratesPools, first, leavesPool)
 				}
 			}
 			for _, first := range leaveAny[l.id.Key()] {
-				d.steps.prefer(first, put)
+				d.steps.order(first, leavesPool, put, turnsPool)
 			}
 		}
 	}

@@ -324,7 +324,7 @@ func (d *differ) writeLoadBalancers() {
 		pair := [2]*draft{m.from.release(m.frontend), m.to.last}
 		if !done[pair] {
 			done[pair] = true
-			d.steps.prefer(pair[0], pair[1])
+			d.steps.order(pair[0], releases, pair[1], serves)
 		}
 	}
 }
@@ -351,15 +351,15 @@ func (d *differ) writeLoadBalancer(l *lbDraft) {
 			}
 		}
 		l.last = d.putLoadBalancer(l, d.tagFirst(l, LoadBalancer{}), after)
-		d.steps.require(l.first, l.last)
-		d.steps.require(l.first, l.tagged)
+		d.steps.order(l.first, deletes, l.last, recreates)
+		d.steps.order(l.first, deletes, l.tagged, recreates)
 	case len(l.drop) > 0:
 		mid := l.before.without(l.drop)
 		mid.Tags = l.after.Tags
 		changes := recreated(d.why.inherit(d.lbChanges(l.before, mid), l.dropped()))
 		l.first = d.steps.add(stageLoadBalancer, l.put(l.before, mid, changes), lbRisks(l, l.before, mid))
 		l.last = d.putLoadBalancer(l, mid, l.after)
-		d.steps.require(l.first, l.last)
+		d.steps.order(l.first, releases, l.last, serves)
 	default:
 		d.updateLoadBalancer(l)
 	}

@@ -3,6 +3,7 @@ package lb
 import (
 	"cmp"
 	"container/heap"
+	"math"
 	"slices"
 	"strings"
 )
@@ -24,39 +25,66 @@ const (
 
 // draft is a step whose place in the plan is not known yet.
 type draft struct {
-	stage stage
-	key   string // of the target
-	seq   int
-	op    Op
-	risks []Risk
-	after []*draft
-	index int // in the plan, once ordered
+	stage  stage
+	key    string // of the target
+	seq    int
+	op     Op
+	risks  []Risk
+	after  []wait
+	waived []Edge // of after, what a circle left no way to keep
+	index  int    // in the plan, once ordered
 	// for ordered: how many of after are open, and who waits for this one
 	open int
 	next []*draft
 }
 
+// wait is a write that comes first, and the row of the table that says so; nil: both write below one parent.
+type wait struct {
+	first *draft
+	rule  *placedRule
+}
+
+// placedRule is a rule and its row in the table.
+type placedRule struct {
+	orderRule
+	row int
+}
+
 // drafts collects steps and what they wait for.
-type drafts struct{ list []*draft }
+type drafts struct {
+	list  []*draft
+	rules map[[2]deed]*placedRule
+}
+
+func newDrafts(rules []orderRule) drafts {
+	s := drafts{rules: make(map[[2]deed]*placedRule, len(rules))}
+	for i, r := range rules {
+		s.rules[[2]deed{r.first, r.second}] = &placedRule{r, i}
+	}
+	return s
+}
 
 func (s *drafts) add(at stage, op Op, risks []Risk) *draft {
-	slices.Sort(risks)
-	d := &draft{stage: at, key: op.Target().Key(), seq: len(s.list), op: op, risks: slices.Compact(risks)}
+	d := &draft{stage: at, key: op.Target().Key(), seq: len(s.list), op: op}
+	d.mark(risks...)
 	s.list = append(s.list, d)
 	return d
 }
 
-// require makes second wait for first. Either may be nil.
-func (s *drafts) require(first, second *draft) {
-	if first != nil && second != nil && first != second {
-		second.after = append(second.after, first)
-	}
+// mark adds risks.
+func (d *draft) mark(risks ...Risk) {
+	d.risks = append(d.risks, risks...)
+	slices.Sort(d.risks)
+	d.risks = slices.Compact(d.risks)
 }
 
-// prefer makes second wait for first unless that would have first wait for itself.
-func (s *drafts) prefer(first, second *draft) {
-	if first != nil && second != nil && !first.waitsFor(second) {
-		s.require(first, second)
+// order makes second wait for first if there is a row for what the two do. Either may be nil.
+func (s *drafts) order(first *draft, does deed, second *draft, then deed) {
+	if first == nil || second == nil || first == second {
+		return
+	}
+	if rule := s.rules[[2]deed{does, then}]; rule != nil {
+		second.after = append(second.after, wait{first, rule})
 	}
 }
 
@@ -70,10 +98,10 @@ func (d *draft) waitsFor(other *draft) bool {
 		if at == other {
 			return true
 		}
-		for _, a := range at.after {
-			if !visited[a] {
-				visited[a] = true
-				todo = append(todo, a)
+		for _, w := range at.after {
+			if !visited[w.first] {
+				visited[w.first] = true
+				todo = append(todo, w.first)
 			}
 		}
 	}
@@ -98,33 +126,41 @@ func (r *readyDrafts) Pop() any {
 // ordered returns the steps in an order that keeps what they wait for, by stage and id where that leaves a choice. Writes below one
 // parent are chained.
 func (s *drafts) ordered() []Step {
+	if len(s.list) == 0 {
+		return nil
+	}
 	line := s.line()
+	if len(line) < len(s.list) {
+		s.breakCircles()
+		line = s.line()
+	}
 	lastOf := make(map[string]*draft, len(line))
 	for _, d := range line {
 		top := d.op.Target().Unit().Key()
-		s.require(lastOf[top], d)
+		if last := lastOf[top]; last != nil {
+			d.after = append(d.after, wait{first: last})
+		}
 		lastOf[top] = d
 	}
 	steps := make([]Step, len(line))
 	for i, d := range line {
-		steps[i] = Step{Op: d.op, Risks: d.risks}
-	}
-	for i, d := range line {
-		steps[i].After = direct(steps, d)
-	}
-	if len(steps) == 0 {
-		return nil
+		after, why := direct(steps, d)
+		slices.Sort(d.waived)
+		steps[i] = Step{Op: d.op, After: after, Why: why, Waived: slices.Compact(d.waived), Risks: d.risks}
 	}
 	return steps
 }
 
-// line orders the steps topologically.
+// line orders the steps topologically. Steps that wait for themselves, and those that wait for them, are left out.
 func (s *drafts) line() []*draft {
+	for _, d := range s.list {
+		d.next = d.next[:0]
+	}
 	ready := &readyDrafts{}
 	for _, d := range s.list {
 		d.open = len(d.after)
-		for _, a := range d.after {
-			a.next = append(a.next, d)
+		for _, w := range d.after {
+			w.first.next = append(w.first.next, d)
 		}
 		if d.open == 0 {
 			*ready = append(*ready, d)
@@ -132,43 +168,87 @@ func (s *drafts) line() []*draft {
 	}
 	heap.Init(ready)
 	line := make([]*draft, 0, len(s.list))
-	place := func(d *draft) { d.index, line = len(line), append(line, d) }
 	for ready.Len() > 0 {
 		d := heap.Pop(ready).(*draft)
-		place(d)
+		d.index, line = len(line), append(line, d)
 		for _, n := range d.next {
 			if n.open--; n.open == 0 {
 				heap.Push(ready, n)
 			}
 		}
 	}
-	// What is left waits for itself: a swap that could not be broken, reported as a finding. Losing steps would be worse than ARM's answer.
-	for _, d := range s.list {
-		if d.open > 0 {
-			place(d)
-		}
-	}
 	return line
 }
 
-// direct returns the indices of the steps that d waits for, sorted, without those that another one of them waits for already.
-func direct(steps []Step, d *draft) []int {
-	var after []int
-	for _, a := range d.after {
-		if a.index < d.index {
-			after = append(after, a.index)
+// breakCircles gives up what makes steps wait for themselves, after [drafts.line] has left them out: what is further down in the table
+// first. What is given up is noted at the step, with the risk that it means.
+func (s *drafts) breakCircles() {
+	type edge struct {
+		wait
+		second *draft
+	}
+	var edges []edge
+	for _, d := range s.list {
+		if d.open == 0 {
+			continue
+		}
+		for _, w := range d.after {
+			edges = append(edges, edge{w, d})
+		}
+		d.after = nil
+	}
+	slices.SortStableFunc(edges, func(a, b edge) int { return cmp.Compare(a.rule.row, b.rule.row) })
+	for _, e := range edges {
+		// What is in line waits for nothing that is not.
+		if e.first.open == 0 || !e.first.waitsFor(e.second) {
+			e.second.after = append(e.second.after, e.wait)
+			continue
+		}
+		e.second.waived = append(e.second.waived, e.rule.name)
+		if e.rule.risk != "" {
+			e.second.mark(e.rule.risk)
 		}
 	}
-	slices.Sort(after)
-	after = slices.Compact(after)
-	if len(after) < 2 {
-		return after
+}
+
+// direct returns the indices of the steps that d waits for, sorted, without those that another one of them waits for already, and of each why: the
+// first row of the table.
+func direct(steps []Step, d *draft) ([]int, []Edge) {
+	if len(d.after) == 0 {
+		return nil, nil
 	}
+	slices.SortStableFunc(d.after, func(a, b wait) int {
+		return cmp.Or(cmp.Compare(a.first.index, b.first.index), cmp.Compare(a.row(), b.row()))
+	})
+	list := slices.CompactFunc(d.after, func(a, b wait) bool { return a.first == b.first })
 	implied := make(map[int]bool)
-	for _, i := range after {
-		for _, j := range steps[i].After {
-			implied[j] = true
+	if len(list) > 1 {
+		for _, w := range list {
+			for _, j := range steps[w.first.index].After {
+				implied[j] = true
+			}
 		}
 	}
-	return slices.DeleteFunc(after, func(i int) bool { return implied[i] })
+	after, why := make([]int, 0, len(list)), make([]Edge, 0, len(list))
+	for _, w := range list {
+		if !implied[w.first.index] {
+			after, why = append(after, w.first.index), append(why, w.name())
+		}
+	}
+	return after, why
+}
+
+// row is where the reason is in the table, last for writes below one parent.
+func (w wait) row() int {
+	if w.rule == nil {
+		return math.MaxInt
+	}
+	return w.rule.row
+}
+
+func (w wait) name() Edge {
+	if w.rule == nil {
+		return EdgeOneParent
+	}
+	return w.rule.name
 }

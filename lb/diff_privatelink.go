@@ -43,15 +43,15 @@ func (d *differ) writePrivateLinks() {
 		if put == nil {
 			continue
 		}
-		d.steps.require(del, put)
+		d.steps.order(del, deletes, put, recreates)
 		for _, f := range want.Frontends {
 			if l := d.draftOf(f.Top()); l != nil {
-				d.steps.prefer(l.last, put)
-				d.steps.require(l.tagged, put)
+				d.steps.order(l.last, serves, put, linksFrontend)
+				d.steps.order(l.tagged, tagsBalancer, put, makesRecorded)
 			}
 		}
 		for _, n := range want.NAT {
-			d.steps.require(subnets[n.Subnet.Key()], put)
+			d.steps.order(subnets[n.Subnet.Key()], allowsLinks, put, linksFrontend)
 		}
 	}
 }
@@ -114,11 +114,11 @@ func (d *differ) deletePrivateLink(p pls.PrivateLinkService, gone []*draft) *dra
 	op := DeletePrivateLinkService{withoutEcho(p), []Change{d.why.change(Delete, p.ID, nil)}}
 	del := d.steps.add(stageConnection, op, []Risk{RiskAddress}) // its alias goes with it
 	for _, c := range gone {
-		d.steps.require(c, del)
+		d.steps.order(c, dropsConnection, del, dropsLink)
 	}
 	for _, f := range p.Frontends {
 		if l := d.draftOf(f.Top()); l != nil && l.touches(f.Name()) {
-			d.steps.require(del, l.release(f.Name()))
+			d.steps.order(del, dropsLink, l.release(f.Name()), releases)
 		}
 	}
 	return del

@@ -127,7 +127,7 @@ func (d *differ) writePublicIPs() {
 func (d *differ) deletePublicIP(ip PublicIP, changes []Change) *draft {
 	del := d.steps.add(stageRelease, DeletePublicIP{ip, changes}, []Risk{RiskAddress})
 	for _, u := range d.ipUsers[ip.ID.Key()].before {
-		d.steps.require(u.lb.release(u.frontend), del)
+		d.steps.order(u.lb.release(u.frontend), releases, del, dropsAddress)
 	}
 	return del
 }
@@ -135,24 +135,24 @@ func (d *differ) deletePublicIP(ip PublicIP, changes []Change) *draft {
 // createPublicIP creates ip, after gone if that is not nil, before the load balancers that use it.
 func (d *differ) createPublicIP(ip PublicIP, gone *draft) {
 	put := d.steps.add(stagePublicIP, PutPublicIP{PublicIP{}, ip, []Change{d.why.change(Create, ip.ID, nil)}}, nil)
-	d.steps.require(gone, put)
+	d.steps.order(gone, deletes, put, recreates)
 	d.ipPuts[ip.ID.Key()] = put
-	d.beforeUsers(ip.ID, put)
+	d.beforeUsers(ip.ID, put, makesAddress)
 	for _, u := range d.ipUsers[ip.ID.Key()].after {
-		d.steps.require(u.lb.tagged, put)
+		d.steps.order(u.lb.tagged, tagsBalancer, put, makesRecorded)
 	}
 }
 
-func (d *differ) beforeUsers(ip ID, put *draft) {
+func (d *differ) beforeUsers(ip ID, put *draft, does deed) {
 	for _, u := range d.ipUsers[ip.Key()].after {
-		d.steps.require(put, u.lb.last)
+		d.steps.order(put, does, u.lb.last, serves)
 	}
 }
 
 func (d *differ) afterUsers(ip ID, write *draft) {
 	users := d.ipUsers[ip.Key()]
 	for _, u := range slices.Concat(users.before, users.after) {
-		d.steps.require(u.lb.last, write)
+		d.steps.order(u.lb.last, serves, write, narrowsAddress)
 	}
 }
 
@@ -185,7 +185,7 @@ func (d *differ) updatePublicIP(seen, want PublicIP, failed bool) {
 	if before.SKU != after.SKU {
 		// Only an address that nothing has can be upgraded.
 		for _, u := range d.ipUsers[seen.ID.Key()].before {
-			d.steps.require(u.lb.release(u.frontend), write)
+			d.steps.order(u.lb.release(u.frontend), releases, write, upgradesAddress)
 		}
 	}
 	switch {
@@ -193,10 +193,10 @@ func (d *differ) updatePublicIP(seen, want PublicIP, failed bool) {
 		d.afterUsers(seen.ID, write)
 	case len(fields) == 0 && slices.ContainsFunc(tags, func(f FieldChange) bool { return f.Field == "Tags["+tagService+"]" }):
 		// Without its name in the tag nobody could tell that a Service uses the address, and the tag may be refused.
-		d.beforeUsers(seen.ID, write)
+		d.beforeUsers(seen.ID, write, namesAddress)
 	case len(fields) > 0:
 		d.ipPuts[seen.ID.Key()] = write
-		d.beforeUsers(seen.ID, write)
+		d.beforeUsers(seen.ID, write, makesAddress)
 		if failed && before.SKU == after.SKU {
 			d.beforeKeepers(seen.ID, write)
 		}
@@ -216,7 +216,7 @@ func (d *differ) joinFirstInTag(ip ID, before, after Tags) Tags {
 	joined := before.exactly(tagService, names)
 	joined.sort()
 	change := d.why.change(Update, ip, tagFields(before, joined))
-	d.beforeUsers(ip, d.steps.add(stageTag, TagPublicIP{ip, before, joined, []Change{change}}, nil))
+	d.beforeUsers(ip, d.steps.add(stageTag, TagPublicIP{ip, before, joined, []Change{change}}, nil), namesAddress)
 	return joined
 }
 
@@ -225,7 +225,7 @@ func (d *differ) joinFirstInTag(ip ID, before, after Tags) Tags {
 func (d *differ) beforeKeepers(ip ID, write *draft) {
 	for _, u := range d.ipUsers[ip.Key()].before {
 		if first := u.lb.first; first != nil && u.lb.release(u.frontend) != first {
-			d.steps.require(write, first)
+			d.steps.order(write, mendsAddress, first, releases)
 		}
 	}
 }

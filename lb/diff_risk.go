@@ -43,9 +43,7 @@ func (d *differ) markMoved() {
 		if l.doomed || l.last == nil || !d.leavesBehind(l) {
 			continue
 		}
-		l.last.risks = append(l.last.risks, RiskAddress, RiskTraffic)
-		slices.Sort(l.last.risks)
-		l.last.risks = slices.Compact(l.last.risks)
+		l.last.mark(RiskAddress, RiskTraffic)
 	}
 }
 

@@ -22,9 +22,7 @@ func (d *differ) markReaddressed() {
 			f, known := frontends[strings.ToLower(r.Frontend)]
 			a, stays := after[strings.ToLower(r.Name)]
 			if w := l.release(r.Frontend); known && w != nil && d.readdresses(l, r, f, a, stays, now) {
-				w.risks = append(w.risks, RiskAddress)
-				slices.Sort(w.risks)
-				w.risks = slices.Compact(w.risks)
+				w.mark(RiskAddress)
 			}
 		}
 	}

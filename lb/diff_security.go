@@ -221,6 +221,14 @@ func (d *differ) writes(id ID) *draft {
 	return nil
 }
 
+// makes returns what the write after which the address of id is known does.
+func (d *differ) makes(id ID) deed {
+	if d.ipPuts[id.Key()] != nil {
+		return makesAddress
+	}
+	return serves
+}
+
 // The priorities of managed rules.
 const (
 	firstPriority int32 = 500
@@ -432,8 +440,8 @@ func (d *differ) writeSecurityGroup(g *securityDraft) {
 	between := d.denyBetween(g, &mid, first, ready, builders)
 	second := d.putSecurityGroup(g, mid, g.after, g.exists || first != nil || between != nil)
 	d.placeSecurity(g, second, false, builders)
-	d.steps.require(first, second)
-	d.steps.require(between, second)
+	d.steps.order(first, firstState, second, secondState)
+	d.steps.order(between, firstState, second, secondState)
 }
 
 // putInterim writes what is added as far as ready says, takes nothing away but what is handed over, and returns what the group is then.
@@ -463,12 +471,12 @@ func (d *differ) denyBetween(g *securityDraft, mid *SecurityGroup, first *draft,
 		return nil
 	}
 	*mid = after
-	d.steps.require(first, write)
+	d.steps.order(first, firstState, write, secondState)
 	for a := range late {
-		d.steps.require(d.writes(a.Of), write)
+		d.steps.order(d.writes(a.Of), d.makes(a.Of), write, namesNew)
 		for _, l := range builders {
 			if slices.ContainsFunc(l.after.Frontends, func(f Frontend) bool { return f.PublicIP.Equal(a.Of) }) {
-				d.steps.prefer(write, l.last)
+				d.steps.order(write, shuts, l.last, serves)
 			}
 		}
 	}
@@ -768,14 +776,14 @@ func (d *differ) placeSecurity(g *securityDraft, write *draft, early bool, build
 	before, after := securityPart(write.op)
 	for _, p := range rulePairs(before, after) {
 		if !p.to.Known() {
-			d.steps.require(d.writes(p.to.Of), write)
+			d.steps.order(d.writes(p.to.Of), d.makes(p.to.Of), write, namesNew)
 		}
 	}
 	for _, l := range builders {
 		if early {
-			d.steps.prefer(write, l.last)
+			d.steps.order(write, shuts, l.last, serves)
 		} else {
-			d.steps.require(l.last, write)
+			d.steps.order(l.last, serves, write, opens)
 		}
 	}
 	addresses := map[netip.Addr]*draft{}
@@ -786,10 +794,10 @@ func (d *differ) placeSecurity(g *securityDraft, write *draft, early bool, build
 	}
 	for _, p := range rulePairs(after, before) {
 		if l := g.dropper(p); l != nil {
-			d.steps.prefer(l.release(g.served[p.to.IP].frontend), write)
+			d.steps.order(l.release(g.served[p.to.IP].frontend), releases, write, endsDenial)
 		}
 		if del := addresses[p.to.IP]; del != nil {
-			d.steps.require(write, del)
+			d.steps.order(write, unlists, del, dropsAddress)
 			delete(addresses, p.to.IP)
 		}
 	}
@@ -822,9 +830,8 @@ func (d *differ) markOpenFrontends() {
 				continue
 			}
 			for _, l := range d.lbs {
-				if l.last != nil && !slices.Contains(l.last.risks, RiskExposure) && l.begins(d, p.to) && !l.last.waitsFor(write) {
-					l.last.risks = append(l.last.risks, RiskExposure)
-					slices.Sort(l.last.risks)
+				if l.last != nil && l.begins(d, p.to) && !l.last.waitsFor(write) {
+					l.last.mark(RiskExposure)
 				}
 			}
 		}

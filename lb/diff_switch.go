@@ -52,7 +52,7 @@ func (d *differ) orderSwitches(adds, drops map[types.NamespacedName][]*lbDraft) 
 					continue
 				}
 				done[[2]*lbDraft{to, from}] = true
-				d.steps.prefer(to.last, from.last)
+				d.steps.order(to.last, replaces, from.last, retires)
 				if !from.builds() {
 					d.switches[from] = true
 				}
@@ -65,7 +65,7 @@ func (d *differ) orderSwitches(adds, drops map[types.NamespacedName][]*lbDraft) 
 func (d *differ) securityBeforeSwitches() {
 	for _, l := range d.lbs {
 		if d.switches[l] && len(d.security) > 0 {
-			d.steps.prefer(d.security[0], l.last)
+			d.steps.order(d.security[0], opens, l.last, retires)
 		}
 	}
 }

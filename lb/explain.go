@@ -20,8 +20,18 @@ func (p Plan) Explain(w io.Writer) error {
 	return e.w.Flush()
 }
 
+// ExplainOrder is [Plan.Explain] with the reason of each wait: after which step, and by which rule.
+func (p Plan) ExplainOrder(w io.Writer) error {
+	e := explainer{w: bufio.NewWriter(w), order: true}
+	e.plan(p)
+	return e.w.Flush()
+}
+
 // explainer writes the text of a plan. Errors of writing stay in the buffered writer until Flush.
-type explainer struct{ w *bufio.Writer }
+type explainer struct {
+	w     *bufio.Writer
+	order bool // say why a step waits
+}
 
 // printf writes with everything quoted that comes from elsewhere: annotations, names and messages of Azure may hold anything.
 func (e explainer) printf(format string, args ...any) { safetext.Fprintf(e.w, format, args...) }
@@ -92,12 +102,27 @@ func (e explainer) step(i int, s Step) {
 		e.printf("  (after %s)", stepNumbers(s.After))
 	}
 	e.printf("\n")
+	if e.order {
+		e.waits(s)
+	}
 	details, common := describe(s.Op), commonReasons(s.Op.Why())
 	for _, c := range s.Op.Why() {
 		e.change(c, details, common == nil)
 	}
 	for _, line := range common {
 		e.printf("     %s\n", line)
+	}
+}
+
+// waits writes why a step waits for others, and what it could not wait for.
+func (e explainer) waits(s Step) {
+	for k, name := range s.Why {
+		if k < len(s.After) {
+			e.printf("     after %d by %s: %s\n", s.After[k]+1, name, name.Text())
+		}
+	}
+	for _, name := range s.Waived {
+		e.printf("     cannot keep %s: %s\n", name, name.Text())
 	}
 }
 

@@ -28,6 +28,8 @@ type stepJSON struct {
 	Op      string       `json:"op"`
 	Target  ID           `json:"target"`
 	After   []int        `json:"after"` // indices in steps, from 0
+	Why     []Edge       `json:"why"`   // of each entry of after
+	Waived  []Edge       `json:"waived,omitempty"`
 	Risk    []Risk       `json:"risk"`
 	Changes []changeJSON `json:"changes"`
 }
@@ -71,7 +73,7 @@ func (p Plan) MarshalJSON() ([]byte, error) {
 			return nil, err
 		}
 		step := stepJSON{
-			Op: name, Target: s.Op.Target(), After: append([]int{}, s.After...), Risk: append([]Risk{}, s.Risks...),
+			Op: name, Target: s.Op.Target(), After: append([]int{}, s.After...), Why: append([]Edge{}, s.Why...), Waived: s.Waived, Risk: append([]Risk{}, s.Risks...),
 			Changes: []changeJSON{},
 		}
 		for _, c := range s.Op.Why() {

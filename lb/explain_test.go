@@ -262,6 +262,29 @@ func TestEveryOpInEverySwitch(t *testing.T) {
 	}
 }
 
+// TestExplainOrder prints why steps wait, for a public IP that is made anew.
+func TestExplainOrder(t *testing.T) {
+	at := slices.IndexFunc(explainCases(), func(c explainCase) bool { return c.name == "recreate" })
+	c := explainCases()[at]
+	var got textBuilder
+	if err := diffMust(t, c.seen, c.want).ExplainOrder(&got); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "explain", "recreate-order.txt")
+	if os.Getenv("UPDATE_EXPLAIN") != "" {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("plan (-want +got), UPDATE_EXPLAIN=1 rewrites it:\n%s", d)
+	}
+}
+
 func TestMarshalJSON(t *testing.T) {
 	at := slices.IndexFunc(explainCases(), func(c explainCase) bool { return c.name == "idle-timeout" })
 	c := explainCases()[at]

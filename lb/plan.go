@@ -16,7 +16,11 @@ type Plan struct {
 type Step struct {
 	Op    Op
 	After []int  // indices of the steps that must have succeeded before this one starts; all smaller than its own
+	Why   []Edge // of each entry of After, why this step waits for that one
 	Risks []Risk // sorted
+	// Waived are the rules that cannot be kept at this step, sorted: steps would wait for each other in a circle. What it means that one is not kept
+	// is in Risks. Mostly empty.
+	Waived []Edge
 	// Services are those that are not served as they ask until the step is done, sorted: the causes of its changes; of what no Service asked
 	// for, those that are served through what changes; and, where members of a pool come or go, everybody whose rules lead to it. Empty: no
 	// Service is the worse for it if the step fails.

@@ -368,17 +368,20 @@ func (r *Reconciler) news(name types.NamespacedName, s ServiceReport, did bool) 
 func (r Round) of(name types.NamespacedName) Round {
 	var mine Round
 	at := map[int]int{}
-	before := make([][]int, len(r.Plan.Steps)) // of each step, those of the Service that it comes after
+	before := make([]map[int]lb.Edge, len(r.Plan.Steps)) // of each step, those of the Service that it comes after, and why
 	for i, step := range r.Plan.Steps {
-		for _, b := range step.After {
+		before[i] = map[int]lb.Edge{}
+		for n, b := range step.After {
 			if k, ok := at[b]; ok {
-				before[i] = append(before[i], k)
-			} else {
-				before[i] = append(before[i], before[b]...)
+				before[i][k] = edge(step, n)
+				continue
+			}
+			for k := range before[b] {
+				if _, direct := before[i][k]; !direct {
+					before[i][k] = edge(step, n)
+				}
 			}
 		}
-		slices.Sort(before[i])
-		before[i] = slices.Compact(before[i])
 		if !isFor(step, name) {
 			continue
 		}
@@ -387,7 +390,10 @@ func (r Round) of(name types.NamespacedName) Round {
 			report.WaitedFor = k
 		}
 		at[i] = len(mine.Steps)
-		step.After = before[i]
+		step.After, step.Why = slices.Sorted(maps.Keys(before[i])), nil
+		for _, k := range step.After {
+			step.Why = append(step.Why, before[i][k])
+		}
 		mine.Plan.Steps, mine.Steps = append(mine.Plan.Steps, step), append(mine.Steps, report)
 	}
 	for _, f := range r.Plan.Findings {
@@ -396,4 +402,12 @@ func (r Round) of(name types.NamespacedName) Round {
 		}
 	}
 	return mine
+}
+
+// edge is why step waits for the n-th of those it waits for; empty in a plan that somebody made without reasons.
+func edge(step lb.Step, n int) lb.Edge {
+	if n < len(step.Why) {
+		return step.Why[n]
+	}
+	return ""
 }

@@ -120,7 +120,7 @@ func TestJSONShape(t *testing.T) {
 		return o
 	}
 	keys(got, "steps", "services", "findings", "requests", "cost")
-	step := keys(got["steps"].([]any)[0], "op", "target", "after", "risk", "changes")
+	step := keys(got["steps"].([]any)[0], "op", "target", "after", "why", "risk", "changes")
 	keys(step["changes"].([]any)[0], "action", "ref", "fields", "service", "field", "reason", "also")
 	keys(keys(got["services"], "shop/web", "shop/orders")["shop/web"], "status", "error", "findings")
 	keys(got["requests"], "reads", "writes")

@@ -88,7 +88,7 @@ func (t *tool) command() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.PersistentFlags().BoolVarP(&t.flags.verbose, "verbose", "v", false, "log what the library does to stderr")
+	root.PersistentFlags().BoolVarP(&t.flags.verbose, "verbose", "v", false, "log what the library does to stderr, and print why steps wait for others")
 	root.AddCommand(t.lintCommand(), t.planCommand(), t.applyCommand(), t.explainCommand(), t.annotationsCommand(), t.translateCommand(), t.serveCommand())
 	return root
 }

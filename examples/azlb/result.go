@@ -37,6 +37,8 @@ type step struct {
 	Op      string          `json:"op"`
 	Target  lb.ID           `json:"target"`
 	After   []int           `json:"after"`
+	Why     []lb.Edge       `json:"why"`
+	Waived  []lb.Edge       `json:"waived,omitempty"`
 	Risk    []lb.Risk       `json:"risk"`
 	Changes json.RawMessage `json:"changes"`
 	State   provider.State  `json:"state,omitempty"`

@@ -47,7 +47,11 @@ func (t *tool) printText(j *job, r result) {
 }
 
 func (t *tool) printPlan(p lb.Plan) {
-	if err := p.Explain(t.stdout); err != nil {
+	explain := p.Explain
+	if t.flags.verbose {
+		explain = p.ExplainOrder
+	}
+	if err := explain(t.stdout); err != nil {
 		t.complain(err)
 	}
 }
