@@ -163,7 +163,7 @@ func (t *translator) readGroups(s awsSetting) {
 	case s.row.Verdict == Input:
 		t.say(s, awsNote{severity: s.row.Severity, effect: LessAvailable}, "left out; the source ranges alone let in; %s", s.row.Doc)
 	default:
-		t.say(s, awsNote{severity: SeverityError, effect: Different}, "left out; check that the sources that are there say the same: %s", s.row.Doc)
+		t.say(s, awsNote{severity: SeverityError, effect: Different}, "left out; check that the sources given allow the same clients: %s", s.row.Doc)
 	}
 }
 

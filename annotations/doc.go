@@ -24,7 +24,7 @@
 //
 // # Lint
 //
-// [Lint] is for webhooks and checks before a commit. It adds what is no error but probably not as meant: misspelt keys with the key that was
+// [Lint] is for webhooks and checks before a commit. It adds what is no error but probably not as intended: misspelt keys with the key that was
 // meant, keys of other clouds, keys without effect on this Service, contradictions, deprecated keys, and traps such as an HTTP probe that
 // asks for / because nobody named a path.
 //

@@ -12,7 +12,7 @@ import (
 var (
 	ErrSyntax   = armid.ErrSyntax // the one of names and ids, so that one question covers both
 	ErrRange    = errors.New("out of range")
-	ErrConflict = errors.New("contradicts")
+	ErrConflict = errors.New("conflict")
 	ErrReserved = errors.New("reserved")
 )
 

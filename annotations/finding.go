@@ -10,7 +10,7 @@ import (
 // Severity says what a finding means for the Service it is about.
 type Severity uint8
 
-// The severities. Error: part of what was asked for is not done. Warning: done, but probably not as meant. Info: worth knowing.
+// The severities. Error: part of what was asked for is not done. Warning: done, but probably not as intended. Info: worth knowing.
 const (
 	SeverityInfo Severity = iota + 1
 	SeverityWarning

@@ -20,12 +20,12 @@ var (
 	ErrNoEffect   = errors.New("no effect here")
 	ErrOtherCloud = errors.New("key of another cloud, no effect here")
 	ErrDeprecated = errors.New("deprecated")
-	ErrDoubtful   = errors.New("probably not as meant")
+	ErrDoubtful   = errors.New("probably not as intended")
 )
 
 // Lint returns what a person should know about the annotations of svc before they reach Azure: every error of [Parse] and [CheckSpec], unknown and misspelt
 // keys, keys of other clouds, keys without effect on this Service, contradictions, deprecated keys and fields, and settings that are
-// probably not as meant. Errors come first, then warnings; within a severity they are sorted by field and text.
+// probably not as intended. Errors come first, then warnings; within a severity they are sorted by field and text.
 //
 // What depends on other Services, or on the cluster's configuration, is found when a plan is made.
 func Lint(svc *corev1.Service) []Finding {

@@ -32,8 +32,8 @@ var lintTests = []struct {
 		`warning azure-pip-tags: "x": malformed: want key=value with one equals sign`,
 	}},
 	{name: "near misses of switches", anns: []string{annotations.KeyInternal, "True", annotations.KeyDisableTCPReset, " true", annotations.KeyPLSCreate, "yes"}, want: []string{
-		`warning azure-load-balancer-disable-tcp-reset: probably not as meant: " true" counts as true here; other readers of this key take the exact text alone, so write true`,
-		`warning azure-load-balancer-internal: probably not as meant: "True" counts as true here; other readers of this key take the exact text alone, so write true`,
+		`warning azure-load-balancer-disable-tcp-reset: probably not as intended: " true" counts as true here; other readers of this key take the exact text alone, so write true`,
+		`warning azure-load-balancer-internal: probably not as intended: "True" counts as true here; other readers of this key take the exact text alone, so write true`,
 		`warning azure-pls-create: "yes": malformed: want true or false`,
 	}},
 	{name: "a letter too few", anns: []string{p + "azure-load-balancer-internl", "true"}, want: []string{
@@ -63,7 +63,7 @@ var lintTests = []struct {
 		"warning cloud.google.com/neg: key of another cloud, no effect here: Google Cloud reads it",
 		"warning networking.gke.io/load-balancer-type: key of another cloud, no effect here: Google Cloud reads it",
 		"warning alibaba-cloud-loadbalancer-spec: key of another cloud, no effect here: Alibaba Cloud reads it",
-		"warning azure-load-balancer-internal: probably not as meant: the Service has keys of AWS and names no scheme: here it is public, and there it is internal " +
+		"warning azure-load-balancer-internal: probably not as intended: the Service has keys of AWS and names no scheme: here it is public, and there it is internal " +
 			"with the AWS Load Balancer Controller; write true or false",
 		"info aws-load-balancer-type: key of another cloud, no effect here: AWS reads it; there it chooses the kind of load balancer; here it is not needed",
 	}},
@@ -76,7 +76,7 @@ var lintTests = []struct {
 			"here decided already: azure-load-balancer-internal is there and stays as it is: true",
 	}},
 	{name: "AWS: the controller's default", anns: []string{aws + "type", "external"}, want: []string{
-		"error azure-load-balancer-internal: probably not as meant: the Service is for the AWS Load Balancer Controller, which makes internal what names no scheme, " +
+		"error azure-load-balancer-internal: probably not as intended: the Service is for the AWS Load Balancer Controller, which makes internal what names no scheme, " +
 			"and here it is public: write true or false",
 		"info aws-load-balancer-type: key of another cloud, no effect here: AWS reads it; there it chooses the kind of load balancer; here it is not needed",
 	}},
@@ -137,37 +137,37 @@ var lintTests = []struct {
 		},
 	},
 	{name: "name, prefix and address", anns: []string{annotations.KeyPIPName, "x", annotations.KeyPIPPrefix, prefix, annotations.KeyIPv4, "52.10.0.10"}, want: []string{
-		"warning azure-load-balancer-ipv4: contradicts: azure-pip-name is there too: the name decides",
-		"warning azure-load-balancer-ipv4: contradicts: azure-pip-prefix-id is there too: the prefix decides",
-		"warning azure-pip-name: contradicts: azure-pip-prefix-id is there too: the name decides",
+		"warning azure-load-balancer-ipv4: conflict: azure-pip-name is there too: the name decides",
+		"warning azure-load-balancer-ipv4: conflict: azure-pip-prefix-id is there too: the prefix decides",
+		"warning azure-pip-name: conflict: azure-pip-prefix-id is there too: the name decides",
 	}},
 	{name: "one rule for all ports, but not this one", anns: []string{annotations.KeyInternal, "true", annotations.KeyHAPorts, "true", p + "port_80_no_lb_rule", "true"}, want: []string{
-		"warning azure-load-balancer-enable-high-availability-ports: contradicts: port_{n}_no_lb_rule is there too: the one rule for all ports stays",
+		"warning azure-load-balancer-enable-high-availability-ports: conflict: port_{n}_no_lb_rule is there too: the one rule for all ports stays",
 	}},
 	{name: "ranges in two places are one error", spec: sources("10.0.0.0/8"), anns: []string{annotations.KeyAllowedIPRanges, "192.0.2.0/24"}, want: []string{
-		`error azure-allowed-ip-ranges: "192.0.2.0/24": contradicts: want either this or spec.loadBalancerSourceRanges, not both`,
+		`error azure-allowed-ip-ranges: "192.0.2.0/24": conflict: want either this or spec.loadBalancerSourceRanges, not both`,
 	}},
 	{name: "ranges for nobody", anns: []string{annotations.KeyDisableNSGRule, "true"}, spec: sources("10.0.0.0/8"), want: []string{
-		"warning azure-disable-load-balancer-nsg-rule: contradicts: spec.loadBalancerSourceRanges is there too: nothing is allowed",
+		"warning azure-disable-load-balancer-nsg-rule: conflict: spec.loadBalancerSourceRanges is there too: nothing is allowed",
 	}},
 	{name: "ranges of a family the Service does not have", spec: sources("10.0.0.0/8", "fd00::/8"), want: []string{
 		"warning spec.loadBalancerSourceRanges[1]: no effect here: fd00::/8 is an IPv6 range, and the Service has no IPv6 address",
 	}},
 	{name: "a family without a range", spec: dual, anns: []string{annotations.KeyAllowedIPRanges, "10.0.0.0/8"}, want: []string{
-		"warning azure-allowed-ip-ranges: probably not as meant: no range is of family IPv6, so nobody outside reaches the Service over it",
+		"warning azure-allowed-ip-ranges: probably not as intended: no range is of family IPv6, so nobody outside reaches the Service over it",
 	}},
 	{name: "private link on an external Service", anns: []string{annotations.KeyPLSCreate, "true"}, want: []string{
-		"error azure-pls-create: contradicts: an external Service can have a private link service only with azure-disable-load-balancer-floating-ip",
+		"error azure-pls-create: conflict: an external Service can have a private link service only with azure-disable-load-balancer-floating-ip",
 	}},
 	{name: "private link without IPv4", spec: v6, anns: []string{annotations.KeyPLSCreate, "true", annotations.KeyInternal, "true"}, want: []string{
-		"error azure-pls-create: contradicts: a private link service needs an IPv4 address, and the Service has IPv6 only",
+		"error azure-pls-create: conflict: a private link service needs an IPv4 address, and the Service has IPv6 only",
 	}},
 	{name: "the probe asks for /", anns: []string{annotations.KeyProbeProtocol, "HTTP"}, want: []string{
-		"warning azure-load-balancer-health-probe-protocol: probably not as meant: the HTTP probe of port 80 asks for / and counts no other status than 200 as up; " +
+		"warning azure-load-balancer-health-probe-protocol: probably not as intended: the HTTP probe of port 80 asks for / and counts no other status than 200 as up; " +
 			"say what to ask for with azure-load-balancer-health-probe-request-path",
 	}},
 	{name: "the probe asks for / because of the application protocol", spec: func(s *corev1.Service) { s.Spec.Ports[0].AppProtocol = ptr("https") }, want: []string{
-		"warning spec.ports[0].appProtocol: probably not as meant: the HTTPS probe of port 80 asks for / and counts no other status than 200 as up; " +
+		"warning spec.ports[0].appProtocol: probably not as intended: the HTTPS probe of port 80 asks for / and counts no other status than 200 as up; " +
 			"say what to ask for with azure-load-balancer-health-probe-request-path",
 	}},
 	{
@@ -179,7 +179,7 @@ var lintTests = []struct {
 		anns: []string{annotations.KeyProbeProtocol, "http"},
 	},
 	{name: "a path without its slash", anns: []string{annotations.KeyProbeProtocol, "http", annotations.KeyProbePath, "healthz"}, want: []string{
-		`warning azure-load-balancer-health-probe-request-path: probably not as meant: "healthz" does not begin with /`,
+		`warning azure-load-balancer-health-probe-request-path: probably not as intended: "healthz" does not begin with /`,
 	}},
 }
 

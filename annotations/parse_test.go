@@ -128,7 +128,7 @@ var parseTests = []struct {
 	},
 	{
 		name: "address of a family the Service does not have", anns: []string{annotations.KeyIPv6, "2603:1030::1"},
-		errs: []problem{{"azure-load-balancer-ipv6", "2603:1030::1", annotations.Hold, "contradicts: want an address of a family in spec.ipFamilies, which has no IPv6"}},
+		errs: []problem{{"azure-load-balancer-ipv6", "2603:1030::1", annotations.Hold, "conflict: want an address of a family in spec.ipFamilies, which has no IPv6"}},
 	},
 	{
 		name: "private address of an external Service", anns: []string{annotations.KeyIPv4, "10.0.0.4"},
@@ -174,7 +174,7 @@ var parseTests = []struct {
 	},
 	{
 		name: "spec.loadBalancerIP of the other family", spec: func(s *corev1.Service) { v6(s); s.Spec.LoadBalancerIP = "52.10.0.10" }, want: sixOnly,
-		errs: []problem{{"spec.loadBalancerIP", "52.10.0.10", annotations.Hold, "contradicts: want an address of a family in spec.ipFamilies, which has no IPv4"}},
+		errs: []problem{{"spec.loadBalancerIP", "52.10.0.10", annotations.Hold, "conflict: want an address of a family in spec.ipFamilies, which has no IPv4"}},
 	},
 	// Public IPs.
 	{
@@ -456,7 +456,7 @@ var parseTests = []struct {
 	},
 	{
 		name: "ranges in two places", spec: sources("10.0.0.0/8"), anns: []string{annotations.KeySourceRanges, "192.0.2.0/24"}, want: closed,
-		errs: []problem{{"load-balancer-source-ranges", "192.0.2.0/24", annotations.Hold, "contradicts: want either this or spec.loadBalancerSourceRanges, not both"}},
+		errs: []problem{{"load-balancer-source-ranges", "192.0.2.0/24", annotations.Hold, "conflict: want either this or spec.loadBalancerSourceRanges, not both"}},
 	},
 	{
 		name: "no usable range in the other place", spec: sources("10.0.0.0/8"), anns: []string{annotations.KeySourceRanges, "all"},
@@ -561,7 +561,7 @@ var parseTests = []struct {
 		want: func(c *config) {
 			c.PrivateLink.Options, c.PrivateLink.Count, c.PrivateLink.Addresses = true, 1, addrs("10.0.0.1", "10.0.0.2")
 		},
-		errs: []problem{{"azure-pls-ip-configuration-ip-address-count", "1", annotations.Hold, "contradicts: want at least 2, the number of static addresses"}},
+		errs: []problem{{"azure-pls-ip-configuration-ip-address-count", "1", annotations.Hold, "conflict: want at least 2, the number of static addresses"}},
 	},
 	// All at once.
 	{

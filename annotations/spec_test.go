@@ -30,11 +30,11 @@ func TestCheckSpec(t *testing.T) {
 		{"another type is asked for nothing", func(s *corev1.Service) { s.Spec.Type, s.Spec.Ports = corev1.ServiceTypeClusterIP, nil }, nil},
 		{"unknown family", func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{"IPv5"} }, []string{`spec.ipFamilies[0]: "IPv5": malformed: want IPv4 or IPv6`}},
 		{"one family twice", func(s *corev1.Service) { s.Spec.IPFamilies = []corev1.IPFamily{"IPv4", "IPv4"} }, []string{
-			`spec.ipFamilies[1]: "IPv4": contradicts: want each family once`,
+			`spec.ipFamilies[1]: "IPv4": conflict: want each family once`,
 		}},
 		{"no ports", func(s *corev1.Service) { s.Spec.Ports = nil }, []string{`spec.ports: "": out of range: want at least one port`}},
 		{"one port twice", func(s *corev1.Service) { s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: "b", Port: 80}) }, []string{
-			`spec.ports[1].port: "80": contradicts: spec.ports[0] is TCP port 80 too; want each port of a protocol once`,
+			`spec.ports[1].port: "80": conflict: spec.ports[0] is TCP port 80 too; want each port of a protocol once`,
 		}},
 		{"one number, two protocols", func(s *corev1.Service) {
 			s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: "b", Port: 80, Protocol: corev1.ProtocolUDP})

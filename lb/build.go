@@ -34,6 +34,14 @@ var (
 	ErrUnreached  = errors.New("reaches no node")
 )
 
+// What may go wrong with a Service that is served. Warnings wrap one of them.
+var (
+	// ErrMayRefuse is for what azlb asks of Azure although Azure's documentation does not promise it: Azure decides.
+	ErrMayRefuse = errors.New("may be refused by Azure")
+	// ErrUnattached is for nodes that azlb cannot put into a pool of network interfaces, while the Service is served by the others.
+	ErrUnattached = errors.New("nodes are missing from the pool")
+)
+
 // Build computes what Azure should have for the Services of in, given what it has: which load balancer, address, public IP and rules each
 // Service gets. It never fails: whatever stands in a Service's way is a finding, and a Service with a finding that holds it keeps what it
 // has in Azure, unchanged. The order of objects never matters.

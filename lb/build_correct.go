@@ -42,7 +42,7 @@ func (c Cluster) corrects(kind Correction) bool { return slices.Contains(c.Corre
 
 // uncorrected is the error of a Service that keeps what it has; would says what azlb would do, remedy what else helps.
 func uncorrected(kind Correction, would, remedy string) error {
-	return fmt.Errorf("%w: %s; %s, or correct existing Services too (%s)", ErrUncorrected, would, remedy, kind)
+	return fmt.Errorf("%w: %s; %s, or enable the correction %q", ErrUncorrected, would, remedy, kind)
 }
 
 // standing is what a Service has on one of our load balancers.
@@ -128,7 +128,7 @@ func (b *builder) checkSpelling(s *service) []fieldError {
 			at = b.standings(s)
 		}
 		if value := strings.TrimSpace(raw); stale(spellingCheck{b, s, at, value}) {
-			bad = append(bad, fieldError{annotationField(key), uncorrected(CorrectSpellings, fmt.Sprintf("%s counts as %s with azlb and not with upstream, by which the Service is served", safetext.Value(raw), would), remedy)})
+			bad = append(bad, fieldError{annotationField(key), uncorrected(CorrectSpellings, fmt.Sprintf("azlb reads %s as %s; the Service was set up as upstream reads it", safetext.Value(raw), would), remedy)})
 		}
 	}
 	for _, w := range switches {
@@ -274,7 +274,7 @@ func (d *outline) keepOpened(s *service, byFamily map[ipam.Family][]Address) {
 				byFamily[f] = nodes
 				d.findings = append(d.findings, Finding{
 					Service: s.name, Field: annotationField(annotations.KeyDisableFloatingIP), Severity: SeverityWarning,
-					Err: uncorrected(CorrectNodePorts, fmt.Sprintf("azlb would close its node ports on %d %s addresses of nodes, since the Service has no %s", len(nodes), f, f), "leave it"),
+					Err: uncorrected(CorrectNodePorts, fmt.Sprintf("azlb would close its node ports on %d %s addresses of nodes, because the Service has no %s address", len(nodes), f, f), "no action needed"),
 				})
 				break
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/azlb/azlb/internal/lbtest"
 	"github.com/azlb/azlb/lb"
 	"github.com/azlb/azlb/lb/armid"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -77,47 +78,47 @@ func editRules(t *testing.T, cloud *fake.Cloud, c lb.Cluster, in lb.Objects, edi
 var adoptedStates = []adopted{
 	{
 		name: "internal in capitals", kind: lb.CorrectSpellings, after: annotated("azure-load-balancer-internal", "True"), field: annotations.KeyInternal,
-		text: `"True" counts as true`, fixed: "load balancer kubernetes-internal", gone: "load balancer kubernetes:",
+		text: `azlb reads "True" as true`, fixed: "load balancer kubernetes-internal", gone: "load balancer kubernetes:",
 	},
 	{
 		name: "internal with a blank", kind: lb.CorrectSpellings, after: annotated("azure-load-balancer-internal", " true"), field: annotations.KeyInternal,
-		text: `" true" counts as true`, fixed: "load balancer kubernetes-internal",
+		text: `azlb reads " true" as true`, fixed: "load balancer kubernetes-internal",
 	},
 	{
 		name: "floating IP off with a blank", kind: lb.CorrectSpellings, after: annotated("azure-disable-load-balancer-floating-ip", "true "), field: annotations.KeyDisableFloatingIP,
-		text: `"true " counts as true`, fixed: "→ kubernetes 30000",
+		text: `azlb reads "true " as true`, fixed: "→ kubernetes 30000",
 	},
 	{
 		name: "no security rules with a blank", kind: lb.CorrectSpellings, after: annotated("azure-disable-load-balancer-nsg-rule", " true"), field: annotations.KeyDisableNSGRule,
-		text: `counts as true`, gone: "k8s-azure-lb_allow",
+		text: `as true; the Service was set up as upstream reads it`, gone: "k8s-azure-lb_allow",
 	},
 	{
 		name: "deny all with a blank", kind: lb.CorrectSpellings, before: annotated("azure-allowed-ip-ranges", "10.0.0.0/8"),
-		after: annotated("azure-deny-all-except-load-balancer-source-ranges", " true"), field: annotations.KeyDenyAll, text: `counts as true`, fixed: "deny-all",
+		after: annotated("azure-deny-all-except-load-balancer-source-ranges", " true"), field: annotations.KeyDenyAll, text: `as true; the Service was set up as upstream reads it`, fixed: "deny-all",
 	},
 	{
 		name: "HA ports with a blank", kind: lb.CorrectSpellings, before: annotated("azure-load-balancer-internal", "true"),
-		after: annotated("azure-load-balancer-enable-high-availability-ports", " true"), field: annotations.KeyHAPorts, text: `counts as true`, fixed: "All ",
+		after: annotated("azure-load-balancer-enable-high-availability-ports", " true"), field: annotations.KeyHAPorts, text: `as true; the Service was set up as upstream reads it`, fixed: "All ",
 	},
 	{
 		name: "no rule for a port with a blank", kind: lb.CorrectSpellings, after: annotated("port_80_no_lb_rule", " true"), field: annotations.PortKey(annotations.KeyPortNoRule, 80),
-		text: `counts as true`, gone: "-TCP-80:",
+		text: `as true; the Service was set up as upstream reads it`, gone: "-TCP-80:",
 	},
 	{
 		name: "public IP with a blank", kind: lb.CorrectSpellings, after: annotated("azure-pip-name", "mine "), field: annotations.KeyPIPName,
-		text: `"mine " counts as "mine"`, fixed: "public IP mine: 20.1.1.1 Standard on",
+		text: `azlb reads "mine " as "mine"`, fixed: "public IP mine: 20.1.1.1 Standard on",
 	},
 	{
 		name: "address with a blank", kind: lb.CorrectSpellings, before: annotated("azure-load-balancer-internal", "true"),
-		after: annotated("azure-load-balancer-ipv4", " 10.1.7.7"), field: annotations.KeyIPv4, text: `counts as "10.1.7.7"`, fixed: "10.1.7.7",
+		after: annotated("azure-load-balancer-ipv4", " 10.1.7.7"), field: annotations.KeyIPv4, text: `as "10.1.7.7"; the Service was set up`, fixed: "10.1.7.7",
 	},
 	{
 		name: "subnet with a blank", kind: lb.CorrectSpellings, before: annotated("azure-load-balancer-internal", "true"),
-		after: annotated("azure-load-balancer-internal-subnet", "apps "), field: annotations.KeySubnet, text: `counts as "apps"`, fixed: "-apps",
+		after: annotated("azure-load-balancer-internal-subnet", "apps "), field: annotations.KeySubnet, text: `as "apps"; the Service was set up`, fixed: "-apps",
 	},
 	{
 		name: "additional address with a blank", kind: lb.CorrectSpellings, before: annotated("azure-additional-public-ips", "20.5.5.5"),
-		after: annotated("azure-additional-public-ips", "20.5.5.5, 20.5.5.6"), field: annotations.KeyAdditionalPublicIPs, text: "counts as", fixed: "20.5.5.6",
+		after: annotated("azure-additional-public-ips", "20.5.5.5, 20.5.5.6"), field: annotations.KeyAdditionalPublicIPs, text: "azlb reads", fixed: "20.5.5.6",
 	},
 	{
 		name: "node ports of the other family", kind: lb.CorrectNodePorts, before: annotated("azure-disable-load-balancer-floating-ip", "true"),
@@ -175,17 +176,17 @@ func TestCorrect(t *testing.T) {
 
 			left := cloud.String()
 			report := settled(t, cloud, cluster, in)
-			if now := cloud.String(); now != left {
-				t.Errorf("something changed:\n%s\nwas\n%s", now, left)
+			if d := cmp.Diff(left, cloud.String()); d != "" {
+				t.Errorf("uncorrected state in Azure (-want +got):\n%s", d)
 			}
 			if s := report.Services[nameOf(in.Services[0])]; s.Status == nil || len(s.Status.Ingress) == 0 {
-				t.Errorf("the status is lost: %+v", s)
+				t.Errorf("got status %+v, want the addresses that the Service had", s.Status)
 			}
 			if !slices.ContainsFunc(report.Findings, func(f lb.Finding) bool {
 				return errors.Is(f.Err, lb.ErrUncorrected) && f.Service == nameOf(in.Services[0]) && f.Field == "metadata.annotations["+c.field+"]" &&
-					strings.Contains(f.Err.Error(), c.text) && strings.Contains(f.Err.Error(), "("+string(c.kind)+")")
+					strings.Contains(f.Err.Error(), c.text) && strings.Contains(f.Err.Error(), fmt.Sprintf("enable the correction %q", c.kind))
 			}) {
-				t.Errorf("no finding about %s: %v", c.field, report.Findings)
+				t.Errorf("got findings %v, want one about %s that says %q and names the correction %q", report.Findings, c.field, c.text, c.kind)
 			}
 
 			for _, other := range lb.Corrections() {
@@ -193,27 +194,29 @@ func TestCorrect(t *testing.T) {
 					cluster.Correct = append(cluster.Correct, other)
 				}
 			}
-			if settled(t, cloud, cluster, in); cloud.String() != left {
-				t.Errorf("another kind changed it:\n%s", cloud)
+			settled(t, cloud, cluster, in)
+			if d := cmp.Diff(left, cloud.String()); d != "" {
+				t.Errorf("state with only the other corrections, %v (-want +got):\n%s", cluster.Correct, d)
 			}
 			cluster.Correct = []lb.Correction{c.kind}
 			report = settled(t, cloud, cluster, in)
 			now := cloud.String()
 			if !strings.Contains(now, c.fixed) || c.gone != "" && strings.Contains(now, c.gone) || now == left {
-				t.Errorf("want %q and no %q:\n%s", c.fixed, c.gone, now)
+				t.Errorf("got after the correction, want %q in it and %q not (- before, + after):\n%s", c.fixed, c.gone, cmp.Diff(left, now))
 			}
 			if strings.Contains(fmt.Sprint(report.Findings), lb.ErrUncorrected.Error()) {
-				t.Errorf("corrected, and still reported: %v", report.Findings)
+				t.Errorf("got findings %v after the correction, want none that says %q", report.Findings, lb.ErrUncorrected)
 			}
 			cluster.Correct = nil
-			if settled(t, cloud, cluster, in); cloud.String() != now {
-				t.Errorf("what was corrected does not last:\n%s\nwas\n%s", cloud, now)
+			settled(t, cloud, cluster, in)
+			if d := cmp.Diff(now, cloud.String()); d != "" {
+				t.Errorf("state once the correction is switched off again (-want +got):\n%s", d)
 			}
 		})
 	}
 	for _, kind := range lb.Corrections() {
 		if !covered[kind] {
-			t.Errorf("no state for %s", kind)
+			t.Errorf("got no state in adoptedStates for correction %s, want at least one", kind)
 		}
 	}
 }

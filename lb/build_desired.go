@@ -129,10 +129,10 @@ func (d *outline) warn() {
 		return
 	}
 	if d.c.UnknownSKU != "" {
-		d.findings = append(d.findings, Finding{Field: "loadBalancerSku", Severity: SeverityError, Err: fmt.Errorf("%w: %q is no SKU and counts as basic, as upstream has it; want standard or basic", ErrConfiguration, d.c.UnknownSKU)})
+		d.findings = append(d.findings, Finding{Field: "loadBalancerSku", Severity: SeverityError, Err: fmt.Errorf("%w: %q: unknown SKU, treated as basic like upstream; want standard or basic", ErrConfiguration, d.c.UnknownSKU)})
 	}
 	if d.c.Basic {
-		d.findings = append(d.findings, Finding{Field: "loadBalancerSku", Severity: SeverityWarning, Err: fmt.Errorf("%w: Azure creates no basic load balancers and public IPs since 2025-09-30; use standard", ErrUnserved)})
+		d.findings = append(d.findings, Finding{Field: "loadBalancerSku", Severity: SeverityWarning, Err: fmt.Errorf("%w: new basic load balancers and public IPs have been retired since 2025-09-30; use standard", ErrMayRefuse)})
 	}
 	if d.c.SecurityGroup == "" {
 		d.findings = append(d.findings, Finding{Field: "securityGroupName", Severity: SeverityWarning, Err: fmt.Errorf("%w: the configuration names no security group, so nothing is allowed or denied", ErrExposure)})
@@ -140,7 +140,7 @@ func (d *outline) warn() {
 	if nodes := d.unattached(); d.c.PoolType == PoolInterfaces && len(nodes) > 0 {
 		d.findings = append(d.findings, Finding{
 			Field: poolTypeField, Severity: SeverityWarning,
-			Err: fmt.Errorf("%w: %s: no network interface is known of its machine, so nobody here attaches it to pools; check spec.providerID and what may be read, attach it by other means, or set nodeIP", ErrUnserved, nodeNames(nodes)),
+			Err: fmt.Errorf("%w: %s: no network interface of the machine is known; check spec.providerID and the permission to read network interfaces, attach the machine by other means, or set nodeIP", ErrUnattached, nodeNames(nodes)),
 		})
 	}
 }
@@ -152,7 +152,7 @@ func (d *outline) warnSCTP(s *service) {
 		if p.Protocol == corev1.ProtocolSCTP && !m.haPorts() && !s.cfg.Ports[p.Port].NoRule {
 			d.findings = append(d.findings, Finding{
 				Service: s.name, Field: "spec.ports[" + strconv.Itoa(i) + "].protocol", Severity: SeverityWarning,
-				Err: fmt.Errorf("%w: SCTP needs a rule for every protocol, which Azure documents for all ports at once only; set %s to \"true\" if it refuses", ErrUnserved, annotations.KeyHAPorts),
+				Err: fmt.Errorf("%w: SCTP needs a rule for all protocols, which is documented only together with all ports; if it refuses, set %s to \"true\"", ErrMayRefuse, annotations.KeyHAPorts),
 			})
 		}
 	}

@@ -214,11 +214,11 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 	}
 	current, pinned := p.current(s)
 	if at := pin(s); at != "" && len(s.cfg.Configurations) > 0 && (pinned == "" || !slices.Contains(eligible, current)) {
-		why := "what " + at + " asks for is on none of them yet, and a Service that asks for it may not choose"
+		why := at + " asks for something that is on none of these load balancers yet, and such a Service cannot choose its load balancer"
 		if pinned != "" {
-			why = "what " + at + " asks for is on load balancer " + current
+			why = at + " already pins the load balancer: what it asks for is on " + current
 		}
-		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s; remove one of the two", annotations.ErrConflict, why)}
+		return "", &fieldError{annotationField(annotations.KeyConfigurations), fmt.Errorf("%w: %s; remove one of the two annotations", annotations.ErrConflict, why)}
 	}
 	if g := p.groups[s]; g != nil && g.entry != "" {
 		return p.follow(s, g, eligible)
@@ -228,7 +228,7 @@ func (p *placer) choose(s *service) (string, *fieldError) {
 		return current, nil
 	}
 	if current != "" && pinned != "" {
-		return "", &fieldError{pinned, fmt.Errorf("%w: the address is on load balancer %s, where the Service may not be", ErrClash, current)}
+		return "", &fieldError{pinned, fmt.Errorf("%w: the address is on load balancer %s, which this Service is not allowed on", ErrClash, current)}
 	}
 	if current != "" {
 		if other := p.sharer(s); other != nil {
@@ -307,7 +307,7 @@ func (p *placer) eligible(s *service) ([]string, *fieldError) {
 	var list []candidate
 	named, drained, mismatched := 0, 0, 0
 	if p.c.multiple() && !slices.ContainsFunc(p.entries, func(e MultipleConfiguration) bool { return strings.EqualFold(e.Name, p.c.Name) }) {
-		return nil, &fieldError{multipleField, fmt.Errorf("%w: no entry is named %s like the cluster, and one has to be", ErrNotFound, p.c.Name)}
+		return nil, &fieldError{multipleField, fmt.Errorf("%w: one entry must have the cluster's name, %s", ErrNotFound, p.c.Name)}
 	}
 	for i, e := range p.entries {
 		if len(s.cfg.Configurations) > 0 && !slices.Contains(s.cfg.Configurations, strings.ToLower(e.Name)) {

@@ -141,7 +141,7 @@ func (p *placer) together(s *service, eligible []string) []string {
 // follow places a Service where the others are that share its address.
 func (p *placer) follow(s *service, g *placementGroup, eligible []string) (string, *fieldError) {
 	if !slices.Contains(eligible, g.entry) {
-		return "", &fieldError{pin(s), fmt.Errorf("%w: its address is on load balancer %s with %s, where the Service may not be", ErrClash, g.entry, g.leader.name)}
+		return "", &fieldError{pin(s), fmt.Errorf("%w: it shares an address with %[3]s on load balancer %[2]s, which this Service is not allowed on", ErrClash, g.entry, g.leader.name)}
 	}
 	s.placed.from = g.origin()
 	return g.entry, nil

@@ -208,7 +208,7 @@ func (m ruleMaker) probe(i int) (*probeDraft, Origin, *fieldError) {
 	port := m.svc.Spec.Ports[i]
 	tcp := protocolOf(port) == corev1.ProtocolTCP
 	node, why, bad := m.nodeProbe()
-	asked := Origin{SourceDefault, "", "asks the port itself, through its node port"}
+	asked := Origin{SourceDefault, "", "probes the node port"}
 	if node == nil && why.Note != "" {
 		asked = why
 	}
@@ -233,7 +233,7 @@ func (m ruleMaker) nodeProbe() (*probeDraft, Origin, *fieldError) {
 	switch {
 	case m.local() && m.cfg.PrivateLink.Create && m.cfg.PrivateLink.ProxyProtocol:
 		why := annotated(annotations.KeyPLSProxyProtocol)
-		why.Note = "asks the port itself: what asks the node cannot speak the PROXY protocol"
+		why.Note = "probes the node port: a probe of the node cannot speak the PROXY protocol"
 		return nil, why, nil
 	case m.local():
 		port := m.svc.Spec.HealthCheckNodePort

@@ -183,7 +183,7 @@ func (d *outline) shareLink(s, owner *service, frontend ID) {
 		return
 	}
 	if keys := otherLink(s.cfg, owner.cfg); len(keys) > 0 {
-		d.hold(s, annotationField(keys[0]), fmt.Errorf("%w: the private link service of frontend %s is configured by %s, which wants something else of %s; say the same, or remove the azure-pls annotations here but %s",
+		d.hold(s, annotationField(keys[0]), fmt.Errorf("%w: the private link service of frontend %s is configured by %s, which has different settings for %s; use the same settings, or remove all azure-pls annotations of this Service except %s",
 			ErrClash, frontend.Name(), owner.name, strings.Join(keys, ", "), annotations.KeyPLSCreate))
 	}
 }
@@ -365,16 +365,16 @@ func (d *outline) warnLink(s *service, subnet *SeenSubnet) {
 		d.findings = append(d.findings, Finding{Service: s.name, Field: annotationField(annotations.KeyPLSCreate), Severity: SeverityWarning, Err: fmt.Errorf(format, args...)})
 	}
 	if d.c.PoolType == PoolAddresses {
-		warn("%w: Azure documents no private link services for pools of addresses; use nodeIPConfiguration if it refuses", ErrUnserved)
+		warn("%w: private link services are not documented for IP-based backend pools; if it refuses, use nodeIPConfiguration", ErrMayRefuse)
 	}
 	for _, f := range d.balancer(d.balancerOf(s)).frontends {
 		if f.Family == ipam.IPv6 {
-			warn("%w: Azure documents no private link services on load balancers with an IPv6 frontend; move the Services with IPv6 to another load balancer if it refuses", ErrUnserved)
+			warn("%w: private link services are not documented on load balancers with an IPv6 frontend; if it refuses, move the Services with IPv6 to another load balancer", ErrMayRefuse)
 			break
 		}
 	}
 	if s.obj.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal && strings.EqualFold(subnet.ID.Name(), d.c.Subnet) {
-		warn("%w: Azure documents no private link services for externalTrafficPolicy Local in the subnet %s of the pods; name another one with %s",
-			ErrUnserved, subnet.ID.Name(), annotations.KeyPLSSubnet)
+		warn("%w: private link services are not documented for externalTrafficPolicy Local in subnet %s, which the pods use; if it refuses, name another subnet with %s",
+			ErrMayRefuse, subnet.ID.Name(), annotations.KeyPLSSubnet)
 	}
 }

@@ -65,7 +65,7 @@ func (t *linkTest) build(services ...corev1.Service) (links, findings []string) 
 	}
 	for _, f := range found {
 		text := fmt.Sprintf("%s: %s: %v", f.Severity, strings.ReplaceAll(f.Field, annotations.Prefix, ""), f.Err)
-		if !strings.Contains(text, "pools of addresses") {
+		if !strings.Contains(text, "IP-based backend pools") {
 			findings = append(findings, strings.ReplaceAll(text, annotations.Prefix, ""))
 		}
 	}
@@ -221,7 +221,7 @@ func TestPrivateLinkAnnotations(t *testing.T) {
 			"more static addresses than the count",
 			[]string{"azure-pls-ip-configuration-ip-address", "10.1.9.9 10.1.9.8", "azure-pls-ip-configuration-ip-address-count", "1"},
 			nil,
-			[]string{`error: metadata.annotations[azure-pls-ip-configuration-ip-address-count]: "1": contradicts: want at least 2, the number of static addresses`},
+			[]string{`error: metadata.annotations[azure-pls-ip-configuration-ip-address-count]: "1": conflict: want at least 2, the number of static addresses`},
 		},
 		{
 			"static address of IPv6",
@@ -434,7 +434,7 @@ func TestPrivateLinkLocalTraffic(t *testing.T) {
 	s := linked(1)
 	s.Spec.ExternalTrafficPolicy, s.Spec.HealthCheckNodePort = corev1.ServiceExternalTrafficPolicyLocal, 31000
 	_, findings := newLinkTest(t).build(s)
-	want := []string{"warning: metadata.annotations[azure-pls-create]: not served: Azure documents no private link services for externalTrafficPolicy Local in the subnet nodes of the pods; name another one with azure-pls-ip-configuration-subnet"}
+	want := []string{"warning: metadata.annotations[azure-pls-create]: may be refused by Azure: private link services are not documented for externalTrafficPolicy Local in subnet nodes, which the pods use; if it refuses, name another subnet with azure-pls-ip-configuration-subnet"}
 	if d := cmp.Diff(want, findings); d != "" {
 		t.Errorf("findings (-want +got):\n%s", d)
 	}
@@ -495,7 +495,7 @@ func TestSharedPrivateLink(t *testing.T) {
 	}
 	_, findings := x.build(owner, plain(2, "azure-pls-visibility", "*"))
 	if len(findings) != 1 || !strings.Contains(findings[0], "is configured by default/svc-1") {
-		t.Errorf("a guest that contradicts: %v", findings)
+		t.Errorf("a guest that conflict: %v", findings)
 	}
 	name := x.state()
 	x.cluster.PrivateLink = lb.PrivateLinkPolicy{RemoveOnUnrequest: true}
@@ -531,7 +531,7 @@ func TestEightPrivateLinksOnALoadBalancer(t *testing.T) {
 	}
 	x.sync(list...)
 	links, findings := x.build(append(list, linked(1))...)
-	want := []string{"error: metadata.annotations[azure-pls-create]: limit of private link services reached: load balancer kubernetes-internal has 8, and can have no more; use another load balancer, or share a frontend"}
+	want := []string{"error: metadata.annotations[azure-pls-create]: limit of private link services reached: load balancer kubernetes-internal already has the maximum of 8; use another load balancer, or share a frontend"}
 	if d := cmp.Diff(want, findings); d != "" || len(links) != 8 {
 		t.Errorf("%d links, findings (-want +got):\n%s", len(links), d)
 	}
@@ -543,8 +543,8 @@ func TestPrivateLinkLimit(t *testing.T) {
 		limits lb.Limits
 		want   string
 	}{
-		{lb.Limits{LinksPerLoadBalancer: 1}, "load balancer kubernetes-internal has 1, and can have no more; use another load balancer, or share a frontend"},
-		{lb.Limits{LinksPerSubscription: 1}, "subscription 00000000-0000-0000-0000-000000000001 has 1, and can have no more; remove some, or share a frontend"},
+		{lb.Limits{LinksPerLoadBalancer: 1}, "load balancer kubernetes-internal already has the maximum of 1; use another load balancer, or share a frontend"},
+		{lb.Limits{LinksPerSubscription: 1}, "subscription 00000000-0000-0000-0000-000000000001 already has the maximum of 1; remove some, or share a frontend"},
 	} {
 		x := newLinkTest(t)
 		x.cluster.Limits = c.limits

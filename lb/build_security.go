@@ -318,7 +318,7 @@ func (d *outline) allow(s *service) {
 	}
 	for _, w := range wishes {
 		if r, ok := d.namesake(w.rule.Name); ok {
-			d.hold(s, s.sourceField(), fmt.Errorf("%w: security rule %s is there already, and its priority %d is none of azlb's 500 to 4096; rename or remove it", ErrForeign, r.Name, r.Priority))
+			d.hold(s, s.sourceField(), fmt.Errorf("%w: security rule %s exists already and its priority %d is outside 500–4096, the range azlb manages; rename or remove it", ErrForeign, r.Name, r.Priority))
 			return
 		}
 	}

@@ -242,7 +242,7 @@ func (x *portraitist) why() string {
 	case len(x.only) > 0 && !x.only[s.name]:
 		return "only other Services are worked on"
 	default:
-		return "something it asks for cannot be done; see the findings"
+		return "a requested setting cannot be applied; see the findings"
 	}
 }
 

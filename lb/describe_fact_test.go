@@ -184,7 +184,7 @@ func TestDescribeThoseWithoutAnything(t *testing.T) {
 		"another type":  {func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP }, "it is not of type LoadBalancer"},
 		"being deleted": {func(s *corev1.Service) { s.DeletionTimestamp = &metav1.Time{} }, "it is being deleted"},
 		"another class": {func(s *corev1.Service) { s.Spec.LoadBalancerClass = new("theirs") }, `its loadBalancerClass is "theirs", and ours ""`},
-		"held":          {lbtest.Annotate("azure-load-balancer-tcp-idle-timeout", "soon"), "something it asks for cannot be done; see the findings"},
+		"held":          {lbtest.Annotate("azure-load-balancer-tcp-idle-timeout", "soon"), "a requested setting cannot be applied; see the findings"},
 	} {
 		p := describe(t, lbtest.Cluster(), lb.Objects{Services: []corev1.Service{lbtest.Service(0, c.change)}, Nodes: lbtest.Nodes(1)})
 		if len(piecesOf(p)) > 0 || p.Why != c.why {
@@ -259,7 +259,7 @@ func ExampleDescribe() {
 	//   Protocol             Tcp  (spec.ports[0].protocol)
 	//   FrontendPort         80  (spec.ports[0].port)
 	//   BackendPort          80  (spec.ports[0].port: floating IP)
-	//   Probe                a0000000000004000800000000000abc-TCP-80  (default: asks the port itself, through its node port)
+	//   Probe                a0000000000004000800000000000abc-TCP-80  (default: probes the node port)
 	//   FloatingIP           true  (default)
 	//   IdleMinutes          4  (default)
 	//   TCPReset             true  (default)

@@ -100,7 +100,7 @@ var keyTests = []struct {
 	},
 	{
 		key: "azure-pls-name", aspect: contradicted, notes: []string{"azure-pls-name", "mine"}, owner: []string{"azure-pls-name", "other"},
-		finds: []string{"error: metadata.annotations[azure-pls-name]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-name; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-name]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-name; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{key: "azure-pls-resource-group", aspect: byDefault, links: link()},
 	{key: "azure-pls-resource-group", aspect: empty, notes: []string{"azure-pls-resource-group", ""}, links: link()},
@@ -151,7 +151,7 @@ var keyTests = []struct {
 	},
 	{
 		key: "azure-pls-ip-configuration-subnet", aspect: contradicted, notes: []string{"azure-pls-ip-configuration-subnet", "apps"}, owner: []string{"azure-pls-ip-configuration-subnet", "nodes"},
-		finds: []string{"error: metadata.annotations[azure-pls-ip-configuration-subnet]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-ip-configuration-subnet; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-ip-configuration-subnet]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-ip-configuration-subnet; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{key: "azure-pls-ip-configuration-ip-address-count", aspect: byDefault, links: link()},
 	{
@@ -184,11 +184,11 @@ var keyTests = []struct {
 	},
 	{
 		key: "azure-pls-ip-configuration-ip-address-count", aspect: contradicted, notes: []string{"azure-pls-ip-configuration-ip-address-count", "2"}, owner: []string{"azure-pls-ip-configuration-ip-address-count", "3"},
-		finds: []string{"error: metadata.annotations[azure-pls-ip-configuration-ip-address-count]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-ip-configuration-ip-address-count; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-ip-configuration-ip-address-count]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-ip-configuration-ip-address-count; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{
 		key: "azure-pls-ip-configuration-ip-address-count", aspect: contradicted, notes: []string{"azure-pls-ip-configuration-ip-address-count", "1", "azure-pls-ip-configuration-ip-address", "10.1.9.9 10.1.9.8"},
-		finds: []string{`error: metadata.annotations[azure-pls-ip-configuration-ip-address-count]: "1": contradicts: want at least 2, the number of static addresses`},
+		finds: []string{`error: metadata.annotations[azure-pls-ip-configuration-ip-address-count]: "1": conflict: want at least 2, the number of static addresses`},
 	},
 	{key: "azure-pls-ip-configuration-ip-address", aspect: byDefault, links: link()},
 	{key: "azure-pls-ip-configuration-ip-address", aspect: empty, notes: []string{"azure-pls-ip-configuration-ip-address", ""}, links: link()},
@@ -234,7 +234,7 @@ var keyTests = []struct {
 	},
 	{
 		key: "azure-pls-ip-configuration-ip-address", aspect: contradicted, notes: []string{"azure-pls-ip-configuration-ip-address", "10.1.9.9 10.1.9.8"}, owner: []string{"azure-pls-ip-configuration-ip-address", "10.1.9.8 10.1.9.9"},
-		finds: []string{"error: metadata.annotations[azure-pls-ip-configuration-ip-address]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-ip-configuration-ip-address; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-ip-configuration-ip-address]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-ip-configuration-ip-address; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{
 		key: "azure-pls-ip-configuration-ip-address", aspect: usable, notes: []string{"azure-pls-ip-configuration-ip-address", "10.1.9.7 10.1.9.9 10.1.9.8"}, owner: []string{"azure-pls-ip-configuration-ip-address", "10.1.9.7 ... 10.1.9.9", "azure-pls-ip-configuration-ip-address-count", "3"},
@@ -255,7 +255,7 @@ var keyTests = []struct {
 	},
 	{
 		key: "azure-pls-fqdns", aspect: contradicted, notes: []string{"azure-pls-fqdns", "a.example.com"}, owner: []string{"azure-pls-fqdns", "b.example.com"},
-		finds: []string{"error: metadata.annotations[azure-pls-fqdns]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-fqdns; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-fqdns]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-fqdns; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{key: "azure-pls-proxy-protocol", aspect: byDefault, links: link()},
 	{
@@ -271,7 +271,7 @@ var keyTests = []struct {
 	},
 	{
 		key: "azure-pls-proxy-protocol", aspect: contradicted, notes: []string{"azure-pls-proxy-protocol", "true"}, owner: []string{"azure-pls-proxy-protocol", "false"},
-		finds: []string{"error: metadata.annotations[azure-pls-proxy-protocol]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-proxy-protocol; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-proxy-protocol]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-proxy-protocol; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{key: "azure-pls-visibility", aspect: byDefault, links: link()},
 	{key: "azure-pls-visibility", aspect: empty, notes: []string{"azure-pls-visibility", ""}, links: link()},
@@ -288,13 +288,13 @@ var keyTests = []struct {
 	},
 	{
 		key: "azure-pls-visibility", aspect: contradicted, notes: []string{"azure-pls-visibility", "*"}, owner: []string{"azure-pls-visibility", "a"},
-		finds: []string{"error: metadata.annotations[azure-pls-visibility]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-visibility; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-visibility]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-visibility; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{key: "azure-pls-auto-approval", aspect: byDefault, links: link()},
 	{key: "azure-pls-auto-approval", aspect: empty, notes: []string{"azure-pls-auto-approval", ""}, links: link()},
 	{
 		key: "azure-pls-auto-approval", aspect: contradicted, notes: []string{"azure-pls-auto-approval", "a"}, owner: []string{"azure-pls-auto-approval", "b"},
-		finds: []string{"error: metadata.annotations[azure-pls-auto-approval]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which wants something else of azure-pls-auto-approval; say the same, or remove the azure-pls annotations here but azure-pls-create"},
+		finds: []string{"error: metadata.annotations[azure-pls-auto-approval]: already in use: the private link service of frontend a0000000200004000800000000000abc is configured by default/svc-2, which has different settings for azure-pls-auto-approval; use the same settings, or remove all azure-pls annotations of this Service except azure-pls-create"},
 	},
 	{key: "azure-pls-auto-approval", aspect: usable, notes: []string{"azure-pls-auto-approval", "a  b"}, links: link("approved []", "approved [a b]")},
 	{key: "azure-pls-auto-approval", aspect: lowest, notes: []string{"azure-pls-auto-approval", "a"}, links: link("approved []", "approved [a]")},

@@ -159,10 +159,10 @@ func (b *builder) room(id armid.ID) {
 		}
 	}
 	if n := onBalancer; n >= cmp.Or(b.MaxPerBalancer, MaxPerBalancer) {
-		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: load balancer %s has %d, and can have no more; use another load balancer, or share a frontend", ErrLimit, b.Frontend.Top().Name(), n))
+		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: load balancer %s already has the maximum of %d; use another load balancer, or share a frontend", ErrLimit, b.Frontend.Top().Name(), n))
 	}
 	if n := inSubscription; n >= cmp.Or(b.MaxPerSubscription, MaxPerSubscription) {
-		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: subscription %s has %d, and can have no more; remove some, or share a frontend", ErrLimit, id.Subscription(), n))
+		b.bad(annotations.KeyPLSCreate, fmt.Errorf("%w: subscription %s already has the maximum of %d; remove some, or share a frontend", ErrLimit, id.Subscription(), n))
 	}
 }
 

@@ -56,7 +56,7 @@ func TestBuildRefuses(t *testing.T) {
 		},
 		{
 			"address twice", func(r *pls.Request) { r.Options.Addresses = static("10.0.0.9", "10.0.0.9") },
-			[]string{"azure-pls-ip-configuration-ip-address: 10.0.0.9: contradicts: named twice"},
+			[]string{"azure-pls-ip-configuration-ip-address: 10.0.0.9: conflict: named twice"},
 		},
 		{"address of another private link service", func(r *pls.Request) {
 			r.Options.Addresses = static("10.0.0.9")
@@ -102,12 +102,12 @@ func TestBuildRefuses(t *testing.T) {
 			for i := range 8 {
 				r.Others = append(r.Others, service(fmt.Sprint("x", i), fmt.Sprint("f", i), nil))
 			}
-		}, []string{"azure-pls-create: limit of private link services reached: load balancer own has 8, and can have no more; use another load balancer, or share a frontend"}},
+		}, []string{"azure-pls-create: limit of private link services reached: load balancer own already has the maximum of 8; use another load balancer, or share a frontend"}},
 		{"801st in the subscription", func(r *pls.Request) {
 			for i := range 800 {
 				r.Others = append(r.Others, service(fmt.Sprint("x", i), "", func(p *pls.PrivateLinkService) { p.Frontends = nil }))
 			}
-		}, []string{"azure-pls-create: limit of private link services reached: subscription sub has 800, and can have no more; remove some, or share a frontend"}},
+		}, []string{"azure-pls-create: limit of private link services reached: subscription sub already has the maximum of 800; remove some, or share a frontend"}},
 		{"800th in the subscription", func(r *pls.Request) {
 			for i := range 800 {
 				r.Others = append(r.Others, service(fmt.Sprint("x", i), "", func(p *pls.PrivateLinkService) { p.Frontends = nil }))
@@ -119,7 +119,7 @@ func TestBuildRefuses(t *testing.T) {
 			for i := range 3 {
 				r.Others = append(r.Others, service(fmt.Sprint("x", i), "", func(p *pls.PrivateLinkService) { p.Frontends = nil }))
 			}
-		}, []string{"azure-pls-create: limit of private link services reached: subscription sub has 3, and can have no more; remove some, or share a frontend"}},
+		}, []string{"azure-pls-create: limit of private link services reached: subscription sub already has the maximum of 3; remove some, or share a frontend"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := pls.Request{Frontend: front, Group: group, Subnet: subnet, Cluster: "own", Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}

@@ -142,7 +142,7 @@ func (r *Reconciler) Delete(ctx context.Context, in lb.Objects, name types.Names
 func (r *Reconciler) DeleteReport(ctx context.Context, in lb.Objects, name types.NamespacedName) (Report, error) {
 	i := slices.IndexFunc(in.Services, func(s corev1.Service) bool { return nameOf(&s) == name })
 	if i >= 0 && in.Services[i].Spec.LoadBalancerClass != nil && *in.Services[i].Spec.LoadBalancerClass != r.cluster.Class && !r.cluster.Releases(&in.Services[i]) {
-		return Report{}, fmt.Errorf("%w: %s: spec.loadBalancerClass: %q is somebody else's to delete; %q is served here",
+		return Report{}, fmt.Errorf("%w: %s: spec.loadBalancerClass: %q belongs to another controller; this one serves %q",
 			ErrHeld, name, *in.Services[i].Spec.LoadBalancerClass, r.cluster.Class)
 	}
 	return r.one(newCall(ctx, deleting, in, name))
